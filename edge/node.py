@@ -306,7 +306,7 @@ class Node:
             metrics.update_s.labels(role, receipt.outcome).observe(seconds)
 
     def _schedule(self) -> Callable[[], None]:
-        """What is due at its own rate: heartbeat, tallies, prototypes, shadow figures, the disk."""
+        """What is due at its own rate: heartbeat, tallies, prototypes, shadow runs and guard, the disk."""
         times = self._parts.settings.reports
         due = {
             self._beat: times.heartbeat_s,
@@ -338,7 +338,8 @@ class Node:
             self._send(pipeline.prototypes(self._utc()))
 
     def _shadow(self) -> None:
-        self._send(list(self._parts.updates.shadow_reports(int(self._utc()))))
+        updates, now = self._parts.updates, int(self._utc())
+        self._send([*updates.shadow_reports(now), *updates.guard_reports(now)])
 
     def _beat(self) -> None:
         """Send the site's state; less often while nothing happens, yet within the cloud's minute."""

@@ -1,4 +1,4 @@
-"""Types of single fields that messages, files and configurations share: slugs, digests, fractions, roundings."""
+"""Types of single fields that messages, files and configurations share: slugs, digests, fractions, grids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,6 +15,9 @@ from messaging.releases import MAX_EMBEDDING, Channel
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
+MOST_PER_FRAME = 100.0
+GUARD_LEAST_TRACKS = 30
+"""Recall on fewer tracks proves nothing, and is not reported."""
 
 
 ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
@@ -29,6 +32,7 @@ UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 BudgetEpsilon = Annotated[float, Field(ge=0.0, le=60.0), Grid(0.01)]
+PerFrame = Annotated[float, Field(ge=0.0, le=MOST_PER_FRAME), Grid(0.01)]
 Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
@@ -288,6 +292,44 @@ class SwapReceipt(Report):
     reason: SwapReason
     frames_lost: Count
     at_utc: UtcSeconds
+
+
+class GuardOutcome(StrEnum):
+    """What has come of the comparison of a model in service with the one before."""
+
+    COMPARING = "comparing"
+    PASSED = "passed"
+    WORSE = "worse"
+
+
+class GuardRecall(Report):
+    """Recall of both models on the teacher's tracks; `supported` is the number of these tracks."""
+
+    supported: int = Field(ge=GUARD_LEAST_TRACKS, le=10_000_000)
+    recall: Fraction
+    previous_recall: Fraction
+
+
+class GuardReport(Report):
+    """What the guard of a site measures of the model in service beside the one before, on the same frames.
+
+    Totals over all cameras and classes since the comparison began. `output_fraction`: of the frames, those
+    with a box of the model in service. `latency_ms`: median. `alarms_per_frame`: boxes that the teacher does
+    not confirm (without one: that the other model does not). `teacher_recall` is None without a teacher and
+    below `GUARD_LEAST_TRACKS` tracks.
+    """
+
+    model_digest: Digest
+    previous_digest: Digest
+    outcome: GuardOutcome
+    frames: Count
+    output_fraction: Fraction
+    latency_ms: Milliseconds
+    previous_latency_ms: Milliseconds
+    alarms_per_frame: PerFrame
+    previous_alarms_per_frame: PerFrame
+    teacher_recall: GuardRecall | None
+    minute_utc: UtcMinute
 
 
 class ExecutionProvider(StrEnum):

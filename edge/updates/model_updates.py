@@ -18,7 +18,7 @@ from edge.updates.weights_store import Action, WeightsStore
 from edge.vision.detector import Detector
 from messaging.errors import TrustError
 from messaging.releases import BundleDescription
-from messaging.reports import ShadowReport, SwapReason
+from messaging.reports import GuardReport, ShadowReport, SwapReason
 from messaging.trust.manifest import ReleaseManifest
 
 logger = logging.getLogger(__name__)
@@ -115,6 +115,10 @@ class ModelUpdates:
         while self._finals:
             reports.append(self._finals.popleft())
         return reports
+
+    def guard_reports(self, now_utc: int) -> list[GuardReport]:
+        """What the guard in service has measured, when it is due; from any thread."""
+        return [] if self._guard is None else self._guard.reports(now_utc)
 
     def _watch_trial(self, now_utc: int) -> None:
         detector = self._detector

@@ -5,17 +5,21 @@ within the same part of a core. Both process the same frames, so that a change o
 the model. The rules are for gross faults; whether a release is good enough is decided before its rollout.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
+from edge.rounding import minute_of
 from edge.updates.hot_swap import SwappableDetector
-from edge.updates.shadow import CANDIDATE, PairedCounts, ShadowRun
+from edge.updates.shadow import CANDIDATE, INCUMBENT, PairedCounts, ShadowRun
 from edge.updates.weights_state import WeightsState
 from edge.vision.detector import Detector
 from messaging.releases import BundleDescription
+from messaging.reports import GUARD_LEAST_TRACKS, MOST_PER_FRAME, GuardOutcome, GuardRecall, GuardReport
 
-LEAST_TIMED, LEAST_TRACKS = 20, 30
+LEAST_TIMED, LEAST_TRACKS = 20, GUARD_LEAST_TRACKS
+REPORT_EVERY_S = 600
 SILENT_TRACKS = 20
 UNTAUGHT_FACTOR = 4.0
 BEFORE = CANDIDATE
@@ -94,20 +98,42 @@ class ServiceGuard:
         self._before: Detector | None = None
         self._not_loaded: str | None = None
         self.run: ShadowRun | None = None
+        self._reported_utc = 0
+        self._finals: deque[GuardReport] = deque()
 
     def watch(
         self, state: WeightsState, load_before: Callable[[], Detector | None], now_utc: int
     ) -> str | None:
         """Begin, renew or end the comparison; returns why the model in service is worse, if it is."""
         if not self._due(state, now_utc):
+            if self.run is not None and not self._outdated(self.run, state):
+                self._end(self.run, GuardOutcome.PASSED, now_utc)
             self.run = self._before = None
             return None
         if self.run is None or self._outdated(self.run, state):
             self.run = self._begun(state, load_before)
+            self._reported_utc = now_utc
         worse = None if self.run is None else worse_in_service(self.run.paired(), self._policy)
-        if worse is not None:
+        if self.run is not None and worse is not None:
+            self._end(self.run, GuardOutcome.WORSE, now_utc)
             self.run = self._before = None
         return worse
+
+    def reports(self, now_utc: int) -> list[GuardReport]:
+        """The comparison so far, every `REPORT_EVERY_S`, and those that have ended; from any thread."""
+        found, run = [], self.run
+        if run is not None and now_utc - self._reported_utc >= REPORT_EVERY_S:
+            self._reported_utc = now_utc
+            if run.paired().timed >= LEAST_TIMED:
+                found.append(guard_report(run, GuardOutcome.COMPARING, now_utc))
+        while self._finals:
+            found.append(self._finals.popleft())
+        return found
+
+    def _end(self, run: ShadowRun, outcome: GuardOutcome, now_utc: int) -> None:
+        """Of so few frames that nothing was measured there is no report."""
+        if run.paired().timed >= LEAST_TIMED:
+            self._finals.append(guard_report(run, outcome, now_utc))
 
     def _due(self, state: WeightsState, now_utc: int) -> bool:
         if state.previous is None or state.active is None or not self._detector.ready:
@@ -137,3 +163,26 @@ class ServiceGuard:
             return None
         service = self._detector.description
         return ShadowRun(before, service, self._detector.digest, teacher=self._teacher())
+
+
+def guard_report(run: ShadowRun, outcome: GuardOutcome, now_utc: int) -> GuardReport:
+    """What a comparison has measured of both models."""
+    seen = run.paired()
+    new, before = (min(MOST_PER_FRAME, count / max(1, seen.frames)) for count in seen.unconfirmed)
+    recall = None
+    if seen.taught and seen.supported >= LEAST_TRACKS:
+        new_recall, recall_before = (count / seen.supported for count in seen.detected)
+        recall = GuardRecall(supported=seen.supported, recall=new_recall, previous_recall=recall_before)
+    return GuardReport(
+        model_digest=run.incumbent_digest,
+        previous_digest=run.candidate_digest,
+        outcome=outcome,
+        frames=seen.frames,
+        output_fraction=seen.with_boxes / max(1, seen.frames),
+        latency_ms=seen.median_ms[INCUMBENT],
+        previous_latency_ms=seen.median_ms[BEFORE],
+        alarms_per_frame=new,
+        previous_alarms_per_frame=before,
+        teacher_recall=recall,
+        minute_utc=minute_of(now_utc),
+    )

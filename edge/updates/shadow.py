@@ -58,6 +58,7 @@ class PairedCounts:
         with_boxes: frames with a box of the incumbent at any confidence.
         unconfirmed: boxes that the teacher does not confirm; without one, the other model.
         supported: tracks of the teacher that have ended; without a teacher, of both models.
+        detected: of those, tracks that this model detected.
         alone: of those, tracks that only this model detected.
         unsupported: the models' own tracks that nothing confirms.
         timed: frames of which both latencies are known.
@@ -69,6 +70,7 @@ class PairedCounts:
     with_boxes: int
     unconfirmed: tuple[int, int]
     supported: int
+    detected: tuple[int, int]
     alone: tuple[int, int]
     unsupported: tuple[int, int]
     timed: int
@@ -202,6 +204,7 @@ class ShadowRun:
                 self._with_boxes,
                 _pair(self._unconfirmed),
                 sum(row.supported for row in counts),
+                _pair(sum(row.detected[model] for row in counts) for model in (INCUMBENT, CANDIDATE)),
                 _pair(sum(row.alone[model] for row in counts) for model in (INCUMBENT, CANDIDATE)),
                 _pair(sum(row.unsupported[model] for row in counts) for model in (INCUMBENT, CANDIDATE)),
                 len(self._latencies_ms[INCUMBENT]),

@@ -23,6 +23,7 @@ from messaging.reports import (
     LAST_UTC,
     ULID_PATTERN,
     ClassPrototype,
+    GuardReport,
     HazardEvent,
     Heartbeat,
     Misdetection,
@@ -80,6 +81,7 @@ PAYLOADS: dict[str, PayloadType] = {
         PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
         PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1, added=("cameras.budget",)),
         PayloadType("answer", VerdictAnswer, Lane.HAZARDS, 128, None, 30),
+        PayloadType("guard", GuardReport, Lane.EVIDENCE, 256, 5, 30),
     )
 }
 _KINDS = {row.model: row.kind for row in PAYLOADS.values()}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from messaging.reports import (
     BoxGeometry,
     ClassPrototype,
+    GuardReport,
     HazardEvent,
     HazardState,
     Misdetection,
@@ -29,6 +30,8 @@ SIDES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0
 CONFIDENCE_STEP = 0.05
 DIGITS = 3
 """Counts, weights and what prototypes state keep so many significant digits."""
+GUARD_DIGITS = 2
+OUTPUT_STEP = 0.05
 FRESH_S = 600
 LONG_S = 86_400
 """A hazard that has lasted so long states the hour of its beginning, a newer one the minute."""
@@ -75,6 +78,8 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
         changes["tracks"] = int(_significant(report.tracks // 10)) * 10
     elif isinstance(report, ShadowReport):
         changes = _shadow(report)
+    elif isinstance(report, GuardReport):
+        changes = _guard(report)
     elif isinstance(report, SwapReceipt):
         insane = report.reason is SwapReason.CLOCK_NOT_SANE
         at = _coarse_time(report.at_utc, stored_at_utc, (HAZARD_STEP_S, LATE_HAZARD_STEP_S))
@@ -111,6 +116,20 @@ def _shadow(report: ShadowReport) -> dict[str, Any]:
     return {"tallies": tuple(tallies), **_rounded(report, of_run)}
 
 
+def _guard(report: GuardReport) -> dict[str, Any]:
+    """Two digits: a model that is worse is so by factors, and a recall has its interval."""
+    recall = report.teacher_recall
+    if recall is not None:
+        tens = int(_significant(recall.supported // 10, GUARD_DIGITS)) * 10
+        recall = recall.model_copy(update={"supported": tens})
+    of_both = ("latency_ms", "previous_latency_ms", "alarms_per_frame", "previous_alarms_per_frame")
+    return {
+        "output_fraction": _on_grid(report.output_fraction, OUTPUT_STEP),
+        "teacher_recall": recall,
+        **_rounded(report, ("frames", *of_both), GUARD_DIGITS),
+    }
+
+
 def _place(report: Report) -> tuple[str, int, int, str]:
     """The order of reports in a message: those of one event by time, all others by what they state."""
     if isinstance(report, HazardEvent):
@@ -124,17 +143,17 @@ def _coarse_time(value: int, stored_at_utc: int, steps_s: tuple[int, int]) -> in
     return value // step_s * step_s
 
 
-def _rounded(report: Report, names: Sequence[str]) -> dict[str, Any]:
-    return {name: significant(getattr(report, name)) for name in names}
+def _rounded(report: Report, names: Sequence[str], digits: int = DIGITS) -> dict[str, Any]:
+    return {name: significant(getattr(report, name), digits) for name in names}
 
 
-def significant(value: Any) -> Any:
-    """A number with three significant digits; None stays None, whole numbers stay whole."""
-    return None if value is None else type(value)(_significant(value))
+def significant(value: Any, digits: int = DIGITS) -> Any:
+    """A number with so many significant digits; None stays None, whole numbers stay whole."""
+    return None if value is None else type(value)(_significant(value, digits))
 
 
-def _significant(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+def _significant(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def _on_grid(value: float, step: float) -> float:

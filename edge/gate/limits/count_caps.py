@@ -23,6 +23,7 @@ COUNT_LIMITS: Mapping[str, CountLimit] = {
     "recall": CountLimit(at_once=600, per_day=100),
     "shadow": CountLimit(at_once=2400, per_day=60),
     "answer": CountLimit(at_once=60, per_day=20),
+    "guard": CountLimit(at_once=24, per_day=4),
 }
 """For each camera, or for the site where a kind has none. Of shadow reports the rows count."""
 

@@ -11,6 +11,7 @@ from edge.gate.limits.known_names import KnownNames, Named
 from messaging.errors import MessageRefused
 from messaging.reports import (
     ClassPrototype,
+    GuardReport,
     HazardEvent,
     Heartbeat,
     Misdetection,
@@ -100,6 +101,8 @@ def _names(report: Report) -> Iterator[tuple[Named, str]]:
         yield from ((Named.DIGEST, digest) for digest in digests if digest is not None)
         if report.teacher_digest is not None:
             yield Named.TEACHER, report.teacher_digest
+    elif isinstance(report, GuardReport):
+        yield from ((Named.DIGEST, d) for d in (report.model_digest, report.previous_digest))
     elif isinstance(report, SwapReceipt):
         yield from ((Named.DIGEST, d) for d in (report.digest, report.previous_digest) if d is not None)
     elif not isinstance(report, VerdictAnswer):

@@ -17,6 +17,9 @@ from messaging.reports import (
     ErrorKind,
     EvidenceSource,
     ExecutionProvider,
+    GuardOutcome,
+    GuardRecall,
+    GuardReport,
     HazardEvent,
     HazardState,
     Heartbeat,
@@ -64,6 +67,7 @@ def busy_minute(seed: int = SEED) -> dict[str, Message]:
         "swap x 1": [_swap()],
         "heartbeat x 1": [_heartbeat(chance)],
         "answer x 1": [VerdictAnswer(request=412, outcome=AnswerOutcome.NOT_FOUND, minute_utc=_MINUTE)],
+        "guard x 1": [_guard()],
     }
     return {
         name: Message(MESSAGE_ID, "north", AT_UTC, found[0], tuple(found[1:]))
@@ -202,6 +206,22 @@ def _swap() -> SwapReceipt:
         reason=SwapReason.NONE,
         frames_lost=0,
         at_utc=AT_UTC,
+    )
+
+
+def _guard() -> GuardReport:
+    return GuardReport(
+        model_digest=_OTHER_MODEL,
+        previous_digest=_MODEL,
+        outcome=GuardOutcome.PASSED,
+        frames=3600,
+        output_fraction=0.45,
+        latency_ms=30.0,
+        previous_latency_ms=29.0,
+        alarms_per_frame=0.11,
+        previous_alarms_per_frame=0.12,
+        teacher_recall=GuardRecall(supported=180, recall=0.84, previous_recall=0.71),
+        minute_utc=_MINUTE,
     )
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.updates.service_guard import worse_in_service
+from edge.updates.service_guard import REPORT_EVERY_S, worse_in_service
 from edge.updates.shadow import PairedCounts
-from messaging.reports import SwapOutcome, SwapReason
+from messaging.reports import GuardOutcome, SwapOutcome, SwapReason
 from tests.support.edge.scripted_site import POLICY, QUARTER_S, Behaviour, ScriptedSite, Street
 from tests.support.edge.weights_site import drain
 from tests.support.release_fleet import NOW
@@ -103,11 +103,60 @@ def test_the_comparison_ends_in_time(tmp_path: Path) -> None:
     assert site.updates.shadow is None
 
 
+def test_what_is_measured_is_reported_every_ten_minutes_and_at_the_end(tmp_path: Path) -> None:
+    site = ScriptedSite(tmp_path, Street(), taught=True)
+    site.order("new", Behaviour(recall=0.9))
+    assert site.updates.guard_reports(NOW + site.time_s) == []
+    site.run(REPORT_EVERY_S)
+    (so_far,) = site.updates.guard_reports(NOW + site.time_s)
+    assert site.updates.guard_reports(NOW + site.time_s + 1) == [], "not due again"
+    digests = [site.releases[name].digest for name in ("new", "old")]
+    assert so_far.outcome is GuardOutcome.COMPARING
+    assert [so_far.model_digest, so_far.previous_digest] == digests
+    assert (so_far.latency_ms, so_far.frames) == (20.0, pytest.approx(REPORT_EVERY_S, rel=0.2))
+    recall = so_far.teacher_recall
+    assert recall is not None
+    assert recall.recall == pytest.approx(0.9, abs=0.1)
+    assert recall.previous_recall == pytest.approx(0.8, abs=0.1)
+    site.run(int(POLICY.for_s))
+    outcomes = [one.outcome for one in site.updates.guard_reports(NOW + site.time_s)]
+    assert outcomes == [GuardOutcome.PASSED]
+
+
+def test_a_model_that_is_worse_is_reported_with_what_was_measured_of_it(tmp_path: Path) -> None:
+    site = ScriptedSite(tmp_path, Street(), taught=True)
+    site.order("new", Behaviour(alarms=5))
+    site.run(QUARTER_S, until="old")
+    (found,) = site.updates.guard_reports(NOW + site.time_s)
+    assert (found.outcome, found.model_digest) == (GuardOutcome.WORSE, site.releases["new"].digest)
+    assert found.alarms_per_frame > 4 > 1 > found.previous_alarms_per_frame
+
+
+@pytest.mark.parametrize("taught", [True, False])
+def test_no_recall_is_reported_of_few_tracks_or_without_a_teacher(tmp_path: Path, taught: bool) -> None:
+    site = ScriptedSite(tmp_path, Street(objects=not taught), taught=taught)
+    site.order("new", Behaviour())
+    site.run(REPORT_EVERY_S)
+    (found,) = site.updates.guard_reports(NOW + site.time_s)
+    assert found.teacher_recall is None
+
+
+def test_a_comparison_that_an_order_back_ends_is_neither_passed_nor_worse(
+    tmp_path: Path,
+) -> None:
+    site = ScriptedSite(tmp_path, Street(), taught=True)
+    site.order("new", Behaviour())
+    site.order("old", Behaviour(), downgrade=True)
+    site.run(int(POLICY.for_s))
+    assert site.updates.guard_reports(NOW + site.time_s) == []
+
+
 EQUAL = PairedCounts(
     frames=1000,
     with_boxes=900,
     unconfirmed=(50, 50),
     supported=200,
+    detected=(180, 180),
     alone=(10, 10),
     unsupported=(10, 10),
     timed=200,

@@ -16,21 +16,26 @@ from edge.gate.limits.coarse import (
     CONFIDENCE_STEP,
     DIGITS,
     FRESH_S,
+    GUARD_DIGITS,
     HAZARD_STEP_S,
     LATE_HAZARD_STEP_S,
     LATE_MINUTE_S,
     MINUTE_S,
+    OUTPUT_STEP,
     SIDES,
 )
 from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S
 from edge.gate.limits.signed_names import SignedNames
 from messaging.releases import Channel
 from messaging.reports import (
+    GUARD_LEAST_TRACKS,
+    MOST_PER_FRAME,
     AccountState,
     AnswerOutcome,
     ErrorKind,
     EvidenceSource,
     ExecutionProvider,
+    GuardOutcome,
     HazardState,
     Report,
     SwapOutcome,
@@ -57,11 +62,11 @@ class Place:
     values: Sequence[Any]
 
 
-def _numbers(most: float, step: float = 1.0) -> tuple[float, ...]:
-    """Zero and the numbers of `DIGITS` digits up to `most`, none finer than `step`."""
+def _numbers(most: float, step: float = 1.0, digits: int = DIGITS) -> tuple[float, ...]:
+    """Zero and the numbers of so many digits up to `most`, none finer than `step`."""
     found = {0.0}
     for exponent in range(round(math.log10(step)), 12):
-        found |= {float(f"{m}e{exponent}") for m in range(1, 10**DIGITS)}
+        found |= {float(f"{m}e{exponent}") for m in range(1, 10**digits)}
     return tuple(sorted(value for value in found if value <= most))
 
 
@@ -143,6 +148,8 @@ def places(kind: str, stored_at_utc: int, events: Sequence[str] = EVENTS) -> tup
         return (*(Place(f"tallies.0.{one.path}", one.values) for one in row), *of_run)
     if kind == "verdict":
         return (Place("event", (None, *events)), CLASS, Place("verdict", tuple(Verdict)), *BOX, *TAGS, minute)
+    if kind == "guard":
+        return (*_guard_places(), minute)
     if kind == "answer":
         return (Place("request", sorted(ASKED)), Place("outcome", tuple(AnswerOutcome)), minute)
     assert kind == "swap", kind
@@ -150,6 +157,22 @@ def places(kind: str, stored_at_utc: int, events: Sequence[str] = EVENTS) -> tup
     outcome = Place("outcome", tuple(SwapOutcome)), Place("channel", tuple(Channel))
     counted = Place("sequence", range(2**53)), Place("frames_lost", COUNTS)
     return (*counted, *digests, *outcome, reasons, second)
+
+
+def _guard_places() -> tuple[Place, ...]:
+    latencies, alarms = _numbers(600_000, 0.1, GUARD_DIGITS), _numbers(MOST_PER_FRAME, 0.01, GUARD_DIGITS)
+    tens = tuple(n for n in _numbers(10_000_000, 10, GUARD_DIGITS) if n >= GUARD_LEAST_TRACKS)
+    recalls = tuple(round(n / 100, 2) for n in range(101))
+    return (
+        *(Place(name, DIGESTS) for name in ("model_digest", "previous_digest")),
+        Place("outcome", tuple(GuardOutcome)),
+        Place("frames", tuple(int(n) for n in _numbers(10_000_000, 1, GUARD_DIGITS))),
+        Place("output_fraction", tuple(round(n * OUTPUT_STEP, 6) for n in range(21))),
+        *(Place(name, latencies) for name in ("latency_ms", "previous_latency_ms")),
+        *(Place(name, alarms) for name in ("alarms_per_frame", "previous_alarms_per_frame")),
+        Place("teacher_recall.supported", tuple(int(n) for n in tens)),
+        *(Place(f"teacher_recall.{name}", recalls) for name in ("recall", "previous_recall")),
+    )
 
 
 def state_places() -> tuple[Place, ...]:

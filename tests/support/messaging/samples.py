@@ -13,6 +13,9 @@ from messaging.reports import (
     ErrorKind,
     EvidenceSource,
     ExecutionProvider,
+    GuardOutcome,
+    GuardRecall,
+    GuardReport,
     HazardEvent,
     HazardState,
     Heartbeat,
@@ -133,6 +136,19 @@ SWAP = SwapReceipt(
     at_utc=1_800_000_000,
 )
 ANSWER = VerdictAnswer(request=31, outcome=AnswerOutcome.CONFIRMED, minute_utc=MINUTE)
+GUARD = GuardReport(
+    model_digest=DIGEST,
+    previous_digest="cd" * 32,
+    outcome=GuardOutcome.PASSED,
+    frames=3400,
+    output_fraction=0.35,
+    latency_ms=31.0,
+    previous_latency_ms=29.0,
+    alarms_per_frame=0.12,
+    previous_alarms_per_frame=0.1,
+    teacher_recall=GuardRecall(supported=140, recall=0.91, previous_recall=0.84),
+    minute_utc=MINUTE,
+)
 HEARTBEAT = Heartbeat(
     model_digest=DIGEST,
     previous_digest=None,
@@ -180,5 +196,5 @@ def dated(report: AnyReport, at_utc: float) -> AnyReport:
 
 SAMPLES: dict[str, Report] = {
     kind_of(report): report
-    for report in (HAZARD, MISDETECTION, PROTOTYPE, RECALL, SHADOW, VERDICT, SWAP, HEARTBEAT, ANSWER)
+    for report in (HAZARD, MISDETECTION, PROTOTYPE, RECALL, SHADOW, VERDICT, SWAP, HEARTBEAT, ANSWER, GUARD)
 }

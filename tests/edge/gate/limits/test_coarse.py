@@ -7,10 +7,19 @@ import pytest
 
 from edge.gate.limits.coarse import SIDES, coarse, coarse_box, coarse_message
 from edge.gate.limits.site_ids import SiteIds
-from messaging.reports import BoxGeometry, HazardEvent, HazardState, Misdetection, Report
+from messaging.reports import (
+    BoxGeometry,
+    GuardRecall,
+    GuardReport,
+    HazardEvent,
+    HazardState,
+    Misdetection,
+    Report,
+)
 from messaging.wire_format.codec import Message, decode, encode
 from tests.support.edge.gate_stage import NOW_UTC, admission_of, outgoing_id, report_id, subject_and_data
 from tests.support.messaging.samples import (
+    GUARD,
     HAZARD,
     MISDETECTION,
     PROTOTYPE,
@@ -55,6 +64,20 @@ def test_states_of_one_event_stay_one_event_also_in_the_verdict_of_an_operator()
 def test_a_node_cannot_write_into_the_order_of_reports() -> None:
     reports = [MISDETECTION.model_copy(update={"probability": n / 10}) for n in range(4)]
     assert len({encode(_sent(*order)) for order in permutations(reports)}) == 1
+
+
+def test_what_the_guard_measured_leaves_with_two_digits() -> None:
+    recall = GuardRecall(supported=1234, recall=0.917, previous_recall=0.843)
+    fine = GUARD.model_copy(
+        update={"frames": 3456, "output_fraction": 0.37, "latency_ms": 31.4, "alarms_per_frame": 1.23}
+    )
+    sent = _sent(fine.model_copy(update={"teacher_recall": recall})).report
+    assert isinstance(sent, GuardReport)
+    assert (sent.frames, sent.output_fraction) == (3500, 0.35)
+    assert (sent.latency_ms, sent.alarms_per_frame) == (31, 1.2)
+    assert sent.teacher_recall == GuardRecall(supported=1200, recall=0.92, previous_recall=0.84)
+    untaught = _sent(fine.model_copy(update={"teacher_recall": None})).report
+    assert getattr(untaught, "teacher_recall", "no field") is None
 
 
 def test_a_node_cannot_write_into_the_time_of_the_envelope() -> None:

@@ -25,6 +25,7 @@ from tests.support.edge.gate_stage import (
 from tests.support.messaging.samples import (
     ANSWER,
     DIGEST,
+    GUARD,
     HAZARD,
     HEARTBEAT,
     MISDETECTION,
@@ -63,6 +64,7 @@ ATTACKS: list[tuple[str, Report, PinReason]] = [
     ),
     ("data in a digest", _changed(MISDETECTION, {"model_digest": SECRET}), PinReason.DIGEST),
     ("data in a candidate's digest", _changed(SHADOW, {"candidate_digest": SECRET}), PinReason.DIGEST),
+    ("data in a digest of the guard", _changed(GUARD, {"previous_digest": SECRET}), PinReason.DIGEST),
     ("data in the digest of a swap", _changed(SWAP, {"previous_digest": SECRET}), PinReason.DIGEST),
     ("data in an embedding", _changed(PROTOTYPE, {"embedding_digest": SECRET}), PinReason.DIGEST),
     ("a time in the future", _changed(HAZARD, {"at_utc": NOW + AHEAD_S + 1}), PinReason.TIME),
