@@ -76,7 +76,7 @@ class RetentionSettings(Section):
     """Days for which the database keeps what sites reported, since it was received.
 
     `evidence_days`: misdetections, prototypes, recall tallies, verdicts and verdict requests. `shadow_days`:
-    reports of shadow runs. `hazards_days`: hazard events that ended. These are at least
+    reports of shadow runs and of guards. `hazards_days`: hazard events that ended. These are at least
     `failure_modes.window_days` and `intake.max_age_days`. `dead_letters_days`: refused messages.
     `requests_days`: answers to requests with an idempotency key. `audit_days`: the audit log. Evidence is
     kept as it is while a campaign is under way, and prototypes of a failure mode until it is closed.

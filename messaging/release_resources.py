@@ -40,13 +40,74 @@ class ModelResource(Resource):
     ticket: TicketResource | None = None
 
 
+class GuardResource(Resource):
+    """What a site's guard last measured of a release beside the model before, on the same frames.
+
+    Totals over all cameras and classes. `outcome`: comparing, passed or worse. `output_fraction`: of the
+    frames, those with a box of the release. Latencies are medians in milliseconds. `alarms_per_frame`: boxes
+    that the teacher does not confirm (without one: that the other model does not); `alarm_ratio` is that of
+    the release to that of the model before. Recall is that on the teacher's tracks, with 95 % intervals;
+    missing without a teacher and with few tracks (`supported`).
+    """
+
+    outcome: str
+    previous_digest: str
+    frames: int
+    output_fraction: float
+    latency_ms: float
+    previous_latency_ms: float
+    alarms_per_frame: float
+    previous_alarms_per_frame: float
+    alarm_ratio: float | None = None
+    supported: int | None = None
+    recall: float | None = None
+    recall_interval: tuple[float, float] | None = None
+    previous_recall: float | None = None
+    previous_recall_interval: tuple[float, float] | None = None
+    minute_utc: int
+
+    @property
+    def latency_text(self) -> str:
+        """`31 ms (29 before)`."""
+        return f"{self.latency_ms:g} ms ({self.previous_latency_ms:g} before)"
+
+    @property
+    def output_text(self) -> str:
+        """`in 35 % of 3,400 frames`, or `none in 3,400 frames`."""
+        part = f"in {100 * self.output_fraction:.0f} % of" if self.output_fraction else "none in"
+        return f"{part} {self.frames:,} frames"
+
+    @property
+    def alarms_text(self) -> str:
+        """`0.12 a frame (0.1 before, ratio 1.2)`."""
+        ratio = "" if self.alarm_ratio is None else f", ratio {self.alarm_ratio:g}"
+        return f"{self.alarms_per_frame:g} per frame ({self.previous_alarms_per_frame:g} before{ratio})"
+
+    @property
+    def recall_text(self) -> str:
+        """`91 % [85, 95] of 140 tracks (84 % [77, 89] before)`, or why there is none."""
+        after = _recall_text(self.recall, self.recall_interval)
+        before = _recall_text(self.previous_recall, self.previous_recall_interval)
+        if not after or not before:
+            return "no teacher, or too few tracks"
+        return f"{after} of {self.supported:,} tracks ({before} before)"
+
+
+def _recall_text(recall: float | None, interval: tuple[float, float] | None) -> str:
+    if recall is None or interval is None:
+        return ""
+    low, high = (100 * value for value in interval)
+    return f"{100 * recall:.0f} % [{low:.0f}, {high:.0f}]"
+
+
 class RolloutSiteResource(Resource):
-    """State of one site in a rollout."""
+    """State of one site in a rollout, and what its guard measured if it has reported that."""
 
     site: str
     group: str = ""
     state: str
     reason: str = ""
+    guard: GuardResource | None = None
 
 
 class RolloutEventResource(Resource):

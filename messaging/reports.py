@@ -15,11 +15,7 @@ from messaging.releases import MAX_EMBEDDING, Channel
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
-MOST_PER_FRAME = 100.0
-GUARD_LEAST_TRACKS = 30
-"""Recall on fewer tracks proves nothing, and is not reported."""
-
-
+MOST_PER_FRAME, GUARD_LEAST_TRACKS = 100.0, 30
 ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 
 
@@ -313,10 +309,9 @@ class GuardRecall(Report):
 class GuardReport(Report):
     """What the guard of a site measures of the model in service beside the one before, on the same frames.
 
-    Totals over all cameras and classes since the comparison began. `output_fraction`: of the frames, those
-    with a box of the model in service. `latency_ms`: median. `alarms_per_frame`: boxes that the teacher does
-    not confirm (without one: that the other model does not). `teacher_recall` is None without a teacher and
-    below `GUARD_LEAST_TRACKS` tracks.
+    Totals over all cameras and classes since the comparison began. `output_fraction`: frames with a box of
+    the model in service. `latency_ms`: median. `alarms_per_frame`: boxes that the teacher (without one: the
+    other model) does not confirm. `teacher_recall`: None without a teacher or `GUARD_LEAST_TRACKS` tracks.
     """
 
     model_digest: Digest

@@ -24,17 +24,20 @@ from cloud.store.records import (
     StageState,
     SyntheticImage,
 )
-from cloud.store.report_records import Site, SiteHeartbeat
+from cloud.store.report_records import Site, SiteGuard, SiteHeartbeat
 from messaging.api.sites import CameraResource
 from messaging.integration_resources import DeliveryResource
+from messaging.intervals import wilson
 from messaging.receipts import LedgerReceipt
 from messaging.release_resources import (
+    GuardResource,
     ModelResource,
     RolloutEventResource,
     RolloutResource,
     RolloutSiteResource,
 )
 from messaging.releases import Role
+from messaging.reports import GuardReport
 from messaging.resources import (
     API_PREFIX,
     CampaignResource,
@@ -152,25 +155,49 @@ def model_view(release: Release, running: Iterable[RunningModels]) -> ModelResou
 
 def rollout_view(rollout: Rollout, visible: VisibleSites) -> RolloutResource:
     """One rollout of a list, with the number of visible sites in each state."""
+    return _with_states(rollout, _visible_progress(rollout, visible))
+
+
+def whole_rollout_view(
+    rollout: Rollout,
+    events: Iterable[RolloutEvent],
+    visible: VisibleSites,
+    guards: Iterable[SiteGuard] = (),
+) -> RolloutResource:
+    """One rollout with its visible sites, what their guards measured, and its history."""
+    measured = {one.site: guard_view(one.report) for one in guards}
+    progress = _visible_progress(rollout, visible)
+    sites = tuple(
+        RolloutSiteResource.model_validate({**site, "guard": measured.get(site["site"])}) for site in progress
+    )
+    return _with_states(rollout, progress).model_copy(
+        update={
+            "sites": sites,
+            "events": tuple(RolloutEventResource.model_validate(event) for event in events),
+        }
+    )
+
+
+def guard_view(report: GuardReport) -> GuardResource:
+    """What a guard measured, with the ratio of alarms and intervals of recall."""
+    values, before = dict(report), report.previous_alarms_per_frame
+    if before > 0:
+        values["alarm_ratio"] = float(f"{report.alarms_per_frame / before:.2g}")
+    if (found := report.teacher_recall) is not None:
+        values |= dict(found)
+        for name in ("recall", "previous_recall"):
+            values[f"{name}_interval"] = wilson(values[name] * found.supported, found.supported)
+    return GuardResource.model_validate(values)
+
+
+def _with_states(rollout: Rollout, progress: Iterable[Mapping[str, Any]]) -> RolloutResource:
+    """One rollout, with the number of these sites in each state."""
     state = rollout.state
     return RolloutResource.model_validate(rollout).model_copy(
         update={
             "role": state.get("role", Role.DETECTOR),
             "awaiting": state.get("awaiting"),
-            "site_states": dict(Counter(site["state"] for site in _visible_progress(rollout, visible))),
-        }
-    )
-
-
-def whole_rollout_view(
-    rollout: Rollout, events: Iterable[RolloutEvent], visible: VisibleSites
-) -> RolloutResource:
-    """One rollout with its visible sites and its history."""
-    progress = _visible_progress(rollout, visible)
-    return rollout_view(rollout, visible).model_copy(
-        update={
-            "sites": tuple(RolloutSiteResource.model_validate(site) for site in progress),
-            "events": tuple(RolloutEventResource.model_validate(event) for event in events),
+            "site_states": dict(Counter(site["state"] for site in progress)),
         }
     )
 

@@ -206,7 +206,7 @@ def list_rollouts(
 def status(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
-    """Show the phase of a rollout, the state of each site, and who did what when."""
+    """Show the phase of a rollout, each site and what its guard measured, and who did what when."""
     with RemoteCloud.of_folder(data) as cloud:
         _print_rollout(cloud.get(f"rollouts/{url_segment(_id(cloud, identity))}", RolloutResource), as_json)
 
@@ -274,6 +274,13 @@ def _print_rollout(found: RolloutResource, as_json: bool) -> None:
     title = f"Rollout {found.id} of {found.role} {short(found.digest)}: {_phase(found)}"
     rows = [(site.site, site.group, site.state, site.reason) for site in found.sites]
     print_table(f"{title} {found.reason}", ("site", "group", "state", "reason"), rows, "no sites")
+    guards = [
+        (one.site, seen.outcome, seen.latency_text, seen.output_text, seen.alarms_text, seen.recall_text)
+        for one in found.sites
+        if (seen := one.guard) is not None
+    ]
+    columns = ("site", "outcome", "latency", "output", "unconfirmed boxes", "recall on the teacher's tracks")
+    print_table("Guard in service", columns, guards, "no guard has reported")
     events = [(when(event.at), event.by, event.action, event.note) for event in found.events]
     print_table("History", ("when", "who", "what", "note"), events, "no history")
 

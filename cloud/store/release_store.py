@@ -118,6 +118,15 @@ class ReleaseStore:
         with self._db.reading() as session:
             return list(session.scalars(query))
 
+    def next_rollout_at(self, rollout: Rollout) -> int | None:
+        """When the same release was rolled out again after that, in seconds since 1970."""
+        row = Rollout
+        query = select(func.min(row.created_at)).where(
+            row.digest == rollout.digest, row.created_at > rollout.created_at
+        )
+        with self._db.reading() as session:
+            return session.scalar(query)
+
     def rollout(self, rollout: str) -> Rollout:
         """One rollout. Raises `NotKnown`."""
         with self._db.reading() as session:

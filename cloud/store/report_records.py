@@ -13,6 +13,7 @@ from messaging.releases import Channel
 from messaging.reports import (
     ErrorKind,
     EvidenceSource,
+    GuardReport,
     HazardState,
     Heartbeat,
     ShadowReport,
@@ -179,6 +180,20 @@ class SiteShadow(ReportRecord):
 
     def __post_init__(self) -> None:
         self.candidate_digest = self.report.candidate_digest
+
+
+class SiteGuard(ReportRecord):
+    """What a site's guard measured of a model in service."""
+
+    __tablename__ = "guard_reports"
+    __table_args__ = (Index("ix_guard_reports_model_digest", "model_digest", "minute_utc"),)
+
+    report: Mapped[GuardReport] = mapped_column(Json(GuardReport))
+    model_digest: Mapped[str] = mapped_column(init=False)
+    minute_utc: Mapped[int] = mapped_column(init=False)
+
+    def __post_init__(self) -> None:
+        self.model_digest, self.minute_utc = self.report.model_digest, self.report.minute_utc
 
 
 class SwapRow(ReportRecord):

@@ -13,6 +13,7 @@ from cloud.store.report_records import (
     PrototypeRow,
     RecallCount,
     RecallRow,
+    SiteGuard,
     SiteShadow,
     SwapRow,
     TrackWeights,
@@ -20,6 +21,7 @@ from cloud.store.report_records import (
 )
 from messaging.reports import (
     ClassPrototype,
+    GuardReport,
     HazardEvent,
     Misdetection,
     OperatorVerdict,
@@ -35,6 +37,7 @@ _RECORDS: dict[type[Report], type[Record]] = {
     ClassPrototype: PrototypeRow,
     RecallTally: RecallRow,
     ShadowReport: SiteShadow,
+    GuardReport: SiteGuard,
     SwapReceipt: SwapRow,
     OperatorVerdict: VerdictRow,
     HazardEvent: HazardRow,

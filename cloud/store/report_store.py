@@ -27,6 +27,7 @@ from cloud.store.report_records import (
     RecallRow,
     ReportRecord,
     Site,
+    SiteGuard,
     SiteHeartbeat,
     SiteShadow,
     SwapRow,
@@ -209,6 +210,15 @@ class ReportStore:
         if candidate_digest is not None:
             query = query.where(SiteShadow.candidate_digest == candidate_digest)
         return self._read(query)
+
+    def guard_reports(self, model_digest: str, since_utc: int, until_utc: int | None) -> list[SiteGuard]:
+        """What each site's guard last measured of a model from one time on, and before another if given."""
+        row = SiteGuard
+        query = select(row).where(row.model_digest == model_digest, row.minute_utc >= since_utc)
+        if until_utc is not None:
+            query = query.where(row.minute_utc < until_utc)
+        last = {one.site: one for one in self._read(query.order_by(row.minute_utc, row.report_id))}
+        return list(last.values())
 
     def swaps(self, site: str | None = None) -> list[SwapRow]:
         """Swap receipts in order of arrival."""

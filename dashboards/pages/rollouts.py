@@ -38,6 +38,19 @@ SITE_COLUMNS = (
     Column("state", "state", "html", width=150),
     Column("reason", "reason", flex=2),
 )
+GUARD_COLUMNS = (
+    Column("site", "site", "html"),
+    Column("outcome", "outcome", "html", width=110),
+    Column("latency", "latency", width=160),
+    Column("output", "output", width=170),
+    Column("alarms", "unconfirmed boxes", width=260),
+    Column("recall", "recall on the teacher's tracks", width=320),
+)
+GUARD_TONES = {"comparing": "busy", "passed": "good", "worse": "bad"}
+NO_GUARDS = Empty(
+    "No site has reported what its guard measures. The first report comes ten minutes after a swap, "
+    "if there was a model before."
+)
 NO_SITES = Empty("No site of this rollout may be shown to you.")
 SITE_TONES = {
     "waiting": "plain", "ordered": "busy", "running": "good", "failed": "bad", "lost": "bad",
@@ -113,6 +126,8 @@ async def detail(view: PageView) -> None:
     with card("Sites", name="rollout-sites-card", aside="group by group"):
         groups = Markup()
         sites = Table(SITE_COLUMNS, name="rollout-sites", empty=NO_SITES)
+    with card("Guard in service", name="rollout-guards-card", aside="beside the model before"):
+        guards = Table(GUARD_COLUMNS, name="rollout-guards", empty=NO_GUARDS)
     with card("History", name="rollout-history"):
         history = Markup()
 
@@ -122,6 +137,7 @@ async def detail(view: PageView) -> None:
         show_buttons(rollout)
         groups.show(groups_markup(rollout))
         sites.show([site_row(site, view.scope) for site in rollout.sites])
+        guards.show([guard_row(site, view.scope) for site in rollout.sites if site.guard])
         history.show(history_markup(rollout, now))
 
     view.live(refresh)
@@ -212,6 +228,23 @@ def site_row(site: RolloutSiteResource, scope: Scope) -> dict[str, Any]:
         "state": _state_pill(site.state, phrases.readable(site.state)),
         "state_value": site.state,
         "reason": site.reason,
+    }
+
+
+def guard_row(site: RolloutSiteResource, scope: Scope) -> dict[str, Any]:
+    """A row of the table of guards, of a site whose guard has reported."""
+    seen = site.guard
+    assert seen is not None, "only sites with a report have a row"
+    return {
+        "id": site.site,
+        "site": link(site.site, scope.link("sites", site.site)),
+        "site_value": site.site,
+        "outcome": pill(phrases.readable(seen.outcome), GUARD_TONES.get(seen.outcome, "plain")),
+        "outcome_value": seen.outcome,
+        "latency": seen.latency_text,
+        "output": seen.output_text,
+        "alarms": seen.alarms_text,
+        "recall": seen.recall_text,
     }
 
 

@@ -23,7 +23,7 @@ from cloud.store.retention.database_retention import DatabaseRetention
 from cloud.store.retention.retention_store import BATCH, RetentionStore
 from messaging.reports import HazardState, Report
 from tests.support.cloud.sample_reports import MINUTE, MODE, message, misdetection, prototype, tally
-from tests.support.messaging.samples import HAZARD, SWAP
+from tests.support.messaging.samples import GUARD, HAZARD, SWAP
 
 DAY_S = 86_400
 SETTINGS = RetentionSettings(
@@ -69,7 +69,7 @@ def test_old_verdict_requests_go_and_young_ones_stay(aged: Aged) -> None:
 
 def test_what_is_older_than_its_days_goes_and_what_is_younger_stays(aged: Aged) -> None:
     closed = HAZARD.model_copy(update={"state": HazardState.CLOSED, "started_at_utc": MINUTE - 200 * DAY_S})
-    aged.receive(misdetection(), tally(), closed, SWAP, days_ago=101)
+    aged.receive(misdetection(), tally(), closed, SWAP, GUARD, days_ago=101)
     aged.receive(misdetection(), tally(), days_ago=99)
     aged.retention.step()
     assert aged.kinds() == ["misdetection", "recall", "swap"]

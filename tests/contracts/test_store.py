@@ -41,6 +41,7 @@ from tests.support.cloud.sample_reports import (
     MINUTE,
     NEW,
     OLD,
+    guard,
     heartbeat,
     message,
     misdetection,
@@ -48,7 +49,7 @@ from tests.support.cloud.sample_reports import (
     swap,
     tally,
 )
-from tests.support.messaging.samples import HAZARD, SAMPLES
+from tests.support.messaging.samples import GUARD, HAZARD, SAMPLES
 from tests.support.messaging.site_keys import site_key
 
 MODE = "a.day-clear.missed"
@@ -180,6 +181,17 @@ def test_shadow_reports_are_found_by_candidate_and_swaps_by_site(database: Datab
     store.insert([received(done), received(done, "tunnel")])
     assert [row.site for row in store.swaps()] == ["harbour", "tunnel"]
     assert [(row.site, row.outcome) for row in store.swaps("tunnel")] == [("tunnel", SwapOutcome.INSTALLED)]
+
+
+def test_of_a_guard_the_last_report_of_each_site_within_a_time_is_found(database: Database) -> None:
+    store = ReportStore(database)
+    of_north = [guard(NEW, OLD, MINUTE + 600 * n, frames=100 * (n + 1)) for n in range(4)]
+    store.insert([received(one, "north") for one in of_north])
+    store.insert([received(guard(NEW, OLD, MINUTE + 600), "south"), received(guard(OLD, NEW, MINUTE + 600))])
+    found = store.guard_reports(NEW, MINUTE + 600, MINUTE + 1800)
+    assert {one.site: one.report.frames for one in found} == {"north": 300, "south": GUARD.frames}
+    assert {one.site: one.report.frames for one in store.guard_reports(NEW, MINUTE, None)}["north"] == 400
+    assert store.guard_reports(NEW, MINUTE + 1801, None) == []
 
 
 def test_a_heartbeat_replaces_the_one_before_and_a_repeated_one_changes_nothing(database: Database) -> None:

@@ -135,7 +135,7 @@ def rollouts(
 
 @router.get("/rollouts/{rollout}")
 def rollout(services: CloudServices, rollout: str, visible: Visible, hidden: Hidden) -> RolloutResource:
-    """One rollout with the state of its sites and its history."""
+    """One rollout with its history, the state of its sites, and what their guards measured."""
     return without_hidden(_shown(services, services.releases.rollout(rollout), visible), hidden)
 
 
@@ -176,4 +176,6 @@ def roll_back(services: CloudServices, rollout: str, caller: Caller) -> RolloutR
 
 
 def _shown(services: Services, found: Rollout, visible: VisibleSites = None) -> RolloutResource:
-    return whole_rollout_view(found, services.releases.rollout_events(found.id), visible)
+    began, until = found.created_at // 60 * 60, services.releases.next_rollout_at(found)
+    guards = services.reports.guard_reports(found.digest, began, until)
+    return whole_rollout_view(found, services.releases.rollout_events(found.id), visible, guards)

@@ -11,6 +11,7 @@ from cloud.store.retention.retention_store import BATCH, RetentionStore
 PAUSE_S = 0.05
 _DAY_S = 86_400
 _EVIDENCE = ("misdetection", "prototype", "recall", "verdict", "answer")
+_OF_MODELS = ("shadow", "guard")
 
 
 @dataclass
@@ -27,7 +28,8 @@ class DatabaseRetention:
         now, days = self.store.now(), self.settings
         kinds = {"hazard": days.hazards_days}
         if not self.store.campaign_under_way():
-            kinds |= dict.fromkeys(_EVIDENCE, days.evidence_days) | {"shadow": days.shadow_days}
+            kinds |= dict.fromkeys(_EVIDENCE, days.evidence_days)
+            kinds |= dict.fromkeys(_OF_MODELS, days.shadow_days)
         self._delete_reports({kind: now - int(kept * _DAY_S) for kind, kept in kinds.items()})
         for table, delete, kept in (
             ("hazards", self.store.delete_hazards, days.hazards_days),

@@ -10,6 +10,7 @@ from cloud.api.views import (
     camera_view,
     campaign_view,
     comparison_views,
+    guard_view,
     image_view,
     mode_view,
     model_view,
@@ -34,12 +35,12 @@ from cloud.store.records import (
     StageState,
     SyntheticImage,
 )
-from cloud.store.report_records import DeadLetter, HazardRow, LedgerTotal, Site, SiteHeartbeat
+from cloud.store.report_records import DeadLetter, HazardRow, LedgerTotal, Site, SiteGuard, SiteHeartbeat
 from messaging.dead_letter_resources import DeadLetterResource
 from messaging.reports import ErrorKind, HazardState
 from messaging.resources import HazardResource, LedgerResource
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
-from tests.support.cloud.sample_reports import MINUTE, MODE, NEW, OLD, heartbeat
+from tests.support.cloud.sample_reports import MINUTE, MODE, NEW, OLD, guard, guards_of_rollout, heartbeat
 from tests.support.messaging.samples import HEARTBEAT
 
 NIGHT_RAIN = Condition(Light.NIGHT, Weather.RAIN)
@@ -204,6 +205,27 @@ def test_a_rollout_has_the_states_of_its_sites() -> None:
     view = whole_rollout_view(rollout, (), None)
     assert [(one.site, one.group, one.state) for one in view.sites] == [("harbour", "canary", "ordered")]
     assert whole_rollout_view(replace(rollout, state={}), (), None).sites == ()
+
+
+def test_a_rollout_has_what_the_guards_of_its_visible_sites_measured() -> None:
+    sites = [{"site": name, "group": "all", "state": "running"} for name in ("north", "south", "west")]
+    rollout = Rollout("R1", None, NEW, OLD, "all", False, {"sites": sites}, "", 10, 20)
+    guards = [SiteGuard(site, report) for site, report in guards_of_rollout(NEW, OLD, MINUTE)]
+    view = whole_rollout_view(rollout, (), frozenset({"north", "west"}), guards)
+    north, west = view.sites
+    assert west.guard is None
+    assert north.guard is not None
+    assert (north.guard.outcome, north.guard.alarm_ratio) == ("passed", 1.2)
+    assert north.guard.recall_text == "91 % [85, 95] of 140 tracks (84 % [77, 89] before)"
+
+
+def test_a_guard_without_a_teacher_or_alarms_before_has_neither_recall_nor_ratio() -> None:
+    report = guard(NEW, OLD, MINUTE, previous_alarms_per_frame=0.0, output_fraction=0.0, teacher_recall=None)
+    view = guard_view(report)
+    assert (view.alarm_ratio, view.recall, view.recall_text) == (None, None, "no teacher, or too few tracks")
+    assert view.alarms_text == "0.12 per frame (0 before)"
+    assert view.output_text == "none in 3,400 frames"
+    assert view.latency_text == "31 ms (29 before)"
 
 
 def test_a_rollout_of_a_list_has_the_number_of_visible_sites_in_each_state() -> None:

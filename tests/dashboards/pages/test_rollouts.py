@@ -2,9 +2,11 @@
 
 import pytest
 
+from cloud.api.views import guard_view
 from dashboards.pages import rollouts
 from dashboards.scope import Scope
 from messaging.release_resources import RolloutEventResource, RolloutResource, RolloutSiteResource
+from tests.support.cloud.sample_reports import NEW, OLD, guards_of_rollout
 
 
 def rollout(**values: object) -> RolloutResource:
@@ -49,6 +51,14 @@ def test_each_group_counts_its_sites_by_state() -> None:
 def test_the_reason_of_a_site_is_text() -> None:
     row = rollouts.site_row(rollout().sites[1], Scope())
     assert (row["reason"], row["state_value"], row["group"]) == ("no <room>", "failed", "all")
+
+
+def test_a_guard_that_found_the_model_worse_is_marked_with_what_it_measured() -> None:
+    _, (_, report) = guards_of_rollout(NEW, OLD, 0)
+    site = rollout().sites[1].model_copy(update={"guard": guard_view(report)})
+    row = rollouts.guard_row(site, Scope())
+    assert "bad" in row["outcome"]
+    assert (row["outcome_value"], row["latency"]) == ("worse", "310 ms (29 before)")
 
 
 def test_the_history_has_the_latest_first_and_escapes_its_notes() -> None:

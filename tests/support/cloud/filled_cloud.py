@@ -55,13 +55,7 @@ from cloud.store.report_store import ReportStore
 from cloud.store.user_store import UserStore
 from messaging.intervals import wilson
 from messaging.releases import Channel
-from messaging.reports import (
-    BoxGeometry,
-    ConditionTags,
-    EvidenceSource,
-    HazardEvent,
-    HazardState,
-)
+from messaging.reports import BoxGeometry, ConditionTags, EvidenceSource, HazardEvent, HazardState
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.trust.verdict_requests import OpenRequests
@@ -71,6 +65,7 @@ from tests.support.cloud.sample_reports import (
     NEW,
     OLD,
     camera_health,
+    guards_of_rollout,
     heartbeat,
     misdetection,
     prototype,
@@ -357,10 +352,10 @@ class FilledCloud:
             releases.put_release(
                 Release(digest, Channel.SERVICE, name, n, 4_200_000, parent, None, description, now - 600)
             )
-        sites = (
-            {"site": "north", "group": "canary", "state": "running"},
-            {"site": "south", "group": "all", "state": "failed", "reason": "the bundle did not load"},
-        )
+        north = {"site": "north", "group": "canary", "state": "running"}
+        south = {"site": "south", "group": "all", "state": "failed", "reason": "worse_in_service"}
+        sites = (north, south)
+        self.reports.insert([received(one, site) for site, one in guards_of_rollout(NEW, OLD, now)])
         releases.put_rollout(
             Rollout("r1", None, NEW, OLD, "all", False, {"sites": sites}, "", now - 500, now),
             [

@@ -21,6 +21,8 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
+    GuardOutcome,
+    GuardReport,
     Heartbeat,
     Misdetection,
     PrivacyBudget,
@@ -34,6 +36,7 @@ from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Light, RegionBin, SizeBin, Weather
 from messaging.wire_format.codec import Message, encode
 from tests.support.fake_detector import describe
+from tests.support.messaging.samples import GUARD
 
 OLD, NEW = "0a" * 32, "0b" * 32
 EMBEDDING = "e" * 64
@@ -173,3 +176,17 @@ def checks_of(database: Database) -> ReportChecks:
     releases.put_release(Release(OLD, Channel.SERVICE, "first", 1, 100, None, None, description, MINUTE))
     day_s = 86_400
     return ReportChecks(ReportStore(database), releases, lambda: DEFAULT_TAXONOMY, max_age_s=30 * day_s)
+
+
+def guard(digest: str, previous_digest: str, at_utc: int, **changes: object) -> GuardReport:
+    """A guard report about a model beside the one before it, at a time in seconds since 1970."""
+    about = {"model_digest": digest, "previous_digest": previous_digest, "minute_utc": at_utc // 60 * 60}
+    return GUARD.model_copy(update={**about, **changes})
+
+
+def guards_of_rollout(digest: str, previous_digest: str, at_utc: int) -> list[tuple[str, GuardReport]]:
+    """The reports of north and south by site."""
+    worse = guard(
+        *(digest, previous_digest, at_utc), outcome=GuardOutcome.WORSE, latency_ms=310.0, teacher_recall=None
+    )
+    return [("north", guard(digest, previous_digest, at_utc)), ("south", worse)]
