@@ -13,14 +13,17 @@ from messaging.runtime.console import notes
 from messaging.wire_format.inspection import cloud_event_json
 
 dead_letters = typer.Typer(help="Messages of sites that were refused.", no_args_is_help=True)
+SiteOption = Annotated[str | None, typer.Option(help="only those of this site")]
 Letter = Annotated[int, typer.Argument(min=1, help="its number, as in `deadletters list`")]
 
 
 @dead_letters.command("list")
-def list_dead_letters(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+def list_dead_letters(
+    site: SiteOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
     """List refused messages, latest first."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.page("dead-letters", DeadLetterResource)
+        found = cloud.page("dead-letters", DeadLetterResource, site=site)
     show_list(
         found,
         as_json,
@@ -56,15 +59,18 @@ def show_dead_letter(letter: Letter, data: DataOption = DEFAULT_DATA, as_json: J
 def replay_dead_letters(
     letters: Annotated[list[int] | None, typer.Argument(help="numbers, as in `deadletters list`")] = None,
     every: Annotated[bool, typer.Option("--all", help="all of them, the oldest first")] = False,
+    site: Annotated[str | None, typer.Option(help="with --all: only those of this site")] = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Give refused messages to intake again; those that it takes are dead letters no longer."""
     if every == bool(letters):
         raise typer.BadParameter("give the numbers of dead letters, or --all")
+    if site is not None and not every:
+        raise typer.BadParameter("--site is for --all; a number names one message already")
     refused = 0
     with RemoteCloud.of_folder(data) as cloud:
         if every:
-            letters = sorted(one.id for one in cloud.page("dead-letters", DeadLetterResource))
+            letters = sorted(one.id for one in cloud.page("dead-letters", DeadLetterResource, site=site))
         for letter in letters or ():
             try:
                 done = cloud.send("POST", f"dead-letters/{letter}/replay", ReplayResource)

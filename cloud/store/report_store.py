@@ -240,9 +240,13 @@ class ReportStore:
             query = query.where(SiteHeartbeat.site.in_(sites))
         return self._read(query.order_by(SiteHeartbeat.site))
 
-    def dead_letters(self, *, before: int | None = None, limit: int = 100) -> list[DeadLetter]:
-        """Refused messages, latest first; `before` is the id of the last one seen."""
+    def dead_letters(
+        self, *, site: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[DeadLetter]:
+        """Refused messages of a site, or of all, latest first; `before` is the id of the last one seen."""
         query = select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)
+        if site is not None:
+            query = query.where(DeadLetter.subject.startswith(f"site.{site}.", autoescape=True))
         return self._read(query if before is None else query.where(DeadLetter.id < before))
 
     def dead_letter(self, letter: int) -> DeadLetter:

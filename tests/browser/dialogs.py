@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ulid import ULID
+
 from cloud.store.access_records import AuditEntry
 from cloud.store.records import Rollout
 from messaging.access_resources import NewUser, UserRole
+from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.cloud.sample_reports import NEW, OLD
+from tests.support.cloud.sample_reports import NEW, OLD, misdetection
 
 DAY_S = 86_400
 LOADED_MS = 60_000
@@ -69,6 +72,8 @@ DIALOGS = (
     _entry("release a site", _SITES, "/sites/east", "#site button:has-text('Release')"),
     _entry("remove the reports of a site", "pages/fleet/site_removal.py", "/sites/west",
            "#site button:has-text('Remove its reports')"),
+    _entry("a dead letter", "pages/fleet/dead_letters.py", "/sites/north",
+           "#dead-letters [aria-label^='Read dead letter'] >> nth=0"),
     _entry("cancel a campaign", "pages/campaign.py", "/campaigns/{campaign}",
            "#campaign button:has-text('Cancel')"),
     _entry("a generated image", "pages/campaign_images.py", "/campaigns/{campaign}/images",
@@ -98,12 +103,26 @@ DIALOGS = (
 )  # fmt: skip
 
 
+def refused_message(cloud: FilledCloud, site: str = "north") -> None:
+    """Keep a message of a site that the cloud refused for its hazard class."""
+    now = int(time.time())
+    report = misdetection(class_name="land_slide", minute_utc=now - now % 60)
+    message = Message(str(ULID()), site, now, report)
+    cloud.reports.put_dead_letter(
+        subject=f"site.{site}.report.misdetection.{message.id}",
+        message_id=message.id,
+        reason="hazard class 'land_slide' is not known",
+        data=encode(message),
+    )
+
+
 def prepare(cloud: FilledCloud) -> None:
     """Add to a filled cloud with releases what the dialogs are about: user, site, ticket, rollout."""
     now = int(time.time())
     cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))
     change = {"before": {"role": "viewer"}, "after": {"role": "operator"}}
     cloud.services.audit.add(AuditEntry(now, "ana", "::1", "PATCH /users/{user}", "user bo", 200, **change))
+    refused_message(cloud)
     cloud.reports.add_site("east")
     cloud.reports.quarantine_site("east", True)
     cloud.reports.add_site("west")

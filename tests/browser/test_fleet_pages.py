@@ -6,7 +6,9 @@ from cloud.errors import NotNow
 from cloud.store.records import Rollout
 from dashboards.pages.rollouts import STEP
 from messaging.access_resources import NewUser, UserRole
+from messaging.hazard_classes import HazardClass
 from messaging.reports import AnswerOutcome, VerdictAnswer
+from tests.browser.dialogs import refused_message
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, received
@@ -230,6 +232,27 @@ def test_the_reports_of_a_revoked_site_are_deleted_once_the_plan_is_confirmed(
     assert removal.derived("north") == []
     reviews = cloud.services.histories.reviews.of_campaign(cloud.campaign).values()
     assert {review.reason for review in reviews} == {"site north was removed"}
+    assert tab.violations == []
+
+
+def test_the_refused_messages_of_a_site_are_read_and_replayed_on_its_page(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    refused_message(cloud, "south")
+    refused_message(cloud, "north")
+    cloud.start()
+    tab.open("/sites/north", "#dead-letters .ag-row")
+    assert tab.page.locator("#dead-letters .ag-row").count() == 1
+    tab.page.click("#dead-letters button:has-text('Read')")
+    tab.wait_for_text(".dialog pre", '"class_name": "land_slide"')
+    tab.page.click(".dialog button:has-text('Close')")
+    tab.page.click("#dead-letters button:has-text('Replay')")
+    tab.wait_for_text(".q-notification", "hazard class 'land_slide'")
+    cloud.services.classes.add([HazardClass(name="land_slide", severity=4, words=("a land slide",))])
+    tab.page.click("#dead-letters button:has-text('Replay')")
+    tab.wait_for_text("#dead-letters-card .empty", "No message has been refused.")
+    assert len(cloud.reports.dead_letters(site="south")) == len(cloud.reports.dead_letters()) == 1
     assert tab.violations == []
 
 

@@ -7,6 +7,7 @@ from cloud.api.services import CloudServices
 from cloud.store.report_records import DeadLetter
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.errors import MessageRefused
+from messaging.fields import Slug
 from messaging.resources import Page
 from messaging.wire_format.codec import decode
 from messaging.wire_format.inspection import cloud_event
@@ -16,10 +17,10 @@ router = APIRouter(prefix="/dead-letters", tags=["fleet"])
 
 @router.get("")
 def dead_letters(
-    services: CloudServices, cursor: Cursor = None, limit: Limit = 100
+    services: CloudServices, site: Slug | None = None, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[DeadLetterResource]:
-    """Refused messages that were kept, latest first."""
-    found = services.reports.dead_letters(before=integer_cursor(cursor) or None, limit=limit + 1)
+    """Refused messages that were kept, of one site or of all, latest first."""
+    found = services.reports.dead_letters(site=site, before=integer_cursor(cursor) or None, limit=limit + 1)
     return page_of_query(found, limit, place=lambda letter: letter.id, show=DeadLetterResource.model_validate)
 
 

@@ -9,8 +9,10 @@ from dashboards.components.table import Table
 from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.pages.fleet import cameras
+from dashboards.pages.fleet.dead_letters import show_dead_letters
 from dashboards.pages.fleet.site_changes import buttons_of
 from dashboards.pages.fleet.sites import digest, ledger_text, state_of, teacher_text
+from messaging.access_resources import UserRole
 from messaging.api.sites import SitePageResource
 
 
@@ -24,6 +26,8 @@ async def page(view: PageView) -> None:
             show_buttons = buttons_of(view, name)
     with card("Cameras", name="site-cameras"):
         table = Table(cameras.COLUMNS, name="cameras", empty=cameras.EMPTY)
+    if view.may(UserRole.OPERATOR) and not view.viewer.user.groups:
+        show_dead_letters(view, name)
 
     async def refresh() -> None:
         found, now = await view.get(f"sites/{name}", SitePageResource), view.now()

@@ -7,7 +7,8 @@ from dashboards.components.empty import Empty
 from dashboards.components.section import Markup, card, heading
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
-from dashboards.pages.settings import audit, dead_letters, integrations, tokens, users
+from dashboards.pages.fleet import dead_letters
+from dashboards.pages.settings import audit, integrations, tokens, users
 from dashboards.scope import Scope
 from messaging.access_resources import UserResource, UserRole
 

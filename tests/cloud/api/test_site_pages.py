@@ -8,6 +8,7 @@ import pytest
 from cloud.store.delivery_records import HazardStatus
 from messaging.api.places import PlaceResource
 from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
+from messaging.dead_letter_resources import DeadLetterResource
 from messaging.resources import FailureModeResource, HazardResource, Page, SiteResource
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
@@ -34,6 +35,12 @@ def test_a_site_has_its_cameras_its_clock_and_its_dead_letters(cloud: FilledClou
     assert found.clock_skew_s is not None
     assert abs(found.clock_skew_s) <= 1
     assert (found.dead_letters, found.commands) == (1, ())
+
+
+def test_dead_letters_are_limited_to_a_site_by_its_whole_name(cloud: FilledCloud) -> None:
+    found = Page[DeadLetterResource].model_validate(get(cloud, "dead-letters", site="north").json())
+    assert [letter.subject for letter in found.items] == ["site.north.hazard"]
+    assert get(cloud, "dead-letters", site="Not a site").status_code == 422
 
 
 def test_a_site_counts_the_open_failure_modes_of_which_it_has_reported_evidence(cloud: FilledCloud) -> None:

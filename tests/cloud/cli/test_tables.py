@@ -101,17 +101,20 @@ def test_a_dead_letter_is_listed_read_and_replayed(cloud: RunningCloud) -> None:
     wait_until(lambda: len(reports.dead_letters()) == 1)
     number = str(reports.dead_letters()[0].id)
     assert "hazard class 'land_slide'" in run(cloud, "deadletters", "list").output
+    assert "hazard class 'land_slide'" in run(cloud, "deadletters", "list", "--site", "quay").output
+    assert run(cloud, "deadletters", "list", "--site", "harbour").output == "No message was refused.\n"
     shown = run(cloud, "deadletters", "show", number).output
     assert ("site.quay.report.misdetection" in shown, "'class_name': 'land_slide'" in shown) == (True, True)
     refused = run(cloud, "deadletters", "replay", number)
     assert (refused.exit_code, "is refused again: hazard class 'land_slide'" in refused.output) == (1, True)
     cloud.parts.classes.add([HazardClass(name="land_slide", severity=4, words=("a land slide",))])
-    assert (
-        f"dead letter {number}: 1 reports are stored" in run(cloud, "deadletters", "replay", "--all").output
-    )
+    assert run(cloud, "deadletters", "replay", "--all", "--site", "harbour").output == ""
+    done = run(cloud, "deadletters", "replay", "--all", "--site", "quay")
+    assert f"dead letter {number}: 1 reports are stored" in done.output
     assert run(cloud, "deadletters", "list").output == "No message was refused.\n"
     assert run(cloud, "deadletters", "show", number).exit_code == 1
     assert run(cloud, "deadletters", "replay").exit_code == 2
+    assert run(cloud, "deadletters", "replay", number, "--site", "quay").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """Dead letters: messages of sites that the cloud refused, with the way back into intake."""
 
+import json
 from typing import Any
 
+from nicegui import ui
+
 from dashboards import phrases
+from dashboards.components.dialogs import shown_to_copy
 from dashboards.components.empty import Empty
 from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
+from dashboards.errors import DashboardError
 from dashboards.markup import Html
 from dashboards.page_view import PageView
-from messaging.dead_letter_resources import DeadLetterResource, ReplayResource
+from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
 
 SHOWN = 200
 COLUMNS = (
@@ -16,17 +21,25 @@ COLUMNS = (
     Column("subject", "subject", flex=1.4),
     Column("reason", "why it was refused", flex=2.4),
     Column("size", "bytes", "number", width=110),
+    Column("read", "", "html", width=84),
     Column("replay", "", "html", width=110),
 )
 EMPTY = Empty("No message has been refused. What the cloud cannot take is kept here with the reason.")
 
 
 async def build(view: PageView) -> None:
-    """The refused messages that were kept, latest first."""
-    with card(
-        "Dead letters", name="dead-letters-card", aside=f"the latest {SHOWN} messages refused at intake"
-    ):
+    """The refused messages of all sites that were kept, latest first."""
+    show_dead_letters(view)
+
+
+def show_dead_letters(view: PageView, site: str | None = None) -> None:
+    """A card with the refused messages, of one site or of all, to be read and given to intake again."""
+    aside = f"the latest {SHOWN} messages refused at intake"
+    with card("Dead letters", name="dead-letters-card", aside=aside):
         table = Table(COLUMNS, name="dead-letters", empty=EMPTY)
+
+    async def read(letter: str) -> None:
+        await _read(view, letter)
 
     async def replay(letter: str) -> None:
         path = f"dead-letters/{letter}/replay"
@@ -36,11 +49,28 @@ async def build(view: PageView) -> None:
         )
 
     async def refresh() -> None:
-        found = await view.page("dead-letters", DeadLetterResource, limit=SHOWN)
+        found = await view.page("dead-letters", DeadLetterResource, limit=SHOWN, site=site)
         table.show([row(letter, view.now()) for letter in found.items])
 
+    table.on_action("read", read)
     table.on_action("replay", replay)
     view.live(refresh)
+
+
+async def _read(view: PageView, letter: str) -> None:
+    try:
+        found = await view.viewer.client.get(f"dead-letters/{letter}", DeadLetterContent)
+    except DashboardError as error:
+        ui.notify(str(error), type="negative")
+        return
+    await shown_to_copy(f"Dead letter {found.id}", f"{found.subject}: {found.reason}", content_text(found))
+
+
+def content_text(letter: DeadLetterContent) -> str:
+    """The message as JSON, or its bytes as hex digits if it cannot be decoded."""
+    if letter.message is None:
+        return letter.data_hex
+    return json.dumps(letter.message, indent=1, ensure_ascii=False)
 
 
 def row(letter: DeadLetterResource, now: float) -> dict[str, Any]:
@@ -52,5 +82,6 @@ def row(letter: DeadLetterResource, now: float) -> dict[str, Any]:
         "subject": letter.subject,
         "reason": letter.reason,
         "size": letter.length_bytes,
+        "read": action("Read", f"Read dead letter {letter.id}"),
         "replay": action("Replay", f"Replay dead letter {letter.id}"),
     }
