@@ -78,7 +78,7 @@ house: $(STAMP)  ## figures of the source tree; coverage as of the last `make co
 	$(BIN)/python -m tests.rules.house $(OUT)/coverage/coverage.json $(OUT)/figures/house.json
 
 faults: $(STAMP)  ## the heavy fault runs: kill -9 of everything; in the end a table of all promises
-	$(BIN)/python -m tests.support.figures.promises --out $(OUT)/figures
+	BLINDSPOT_EXAMPLES=many $(BIN)/python -m tests.support.figures.promises --out $(OUT)/figures
 
 mutants: $(STAMP)  ## the list of mutants of trust-critical lines: each must make its test fail (minutes)
 	$(BIN)/python -m tests.faults.mutant_figures --out $(OUT)/figures/mutants.json

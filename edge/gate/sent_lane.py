@@ -38,11 +38,16 @@ class SentLane:
             self._void, self._groups = {}, []
 
     def place(self, sequence: int) -> LanePlace:
-        """The place of a message that is about to be sent."""
+        """The place of a message that is about to be sent.
+
+        Of one that is settled already, as when the hub's reply was lost and the receipt came first, it states
+        what is settled before the message.
+        """
         after = sequence - 1
+        settled = min(self.settled, after)
         while after in self._void:
             after = self._void[after] - 1
-        return LanePlace(self.stream, sequence, max(after, self.settled), self.settled)
+        return LanePlace(self.stream, sequence, max(after, settled), settled)
 
     def void(self, sequence: int) -> None:
         """Note that a sequence will never be sent: its message was refused, or it has none."""

@@ -38,9 +38,9 @@ from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.faults.mangled import DEEP, json_values, mangled, yaml_documents
 from tests.support.messaging.samples import DIGEST, HAZARD, MISDETECTION, ULID_SAMPLE
 from tests.support.messaging.site_keys import site_key
+from tests.support.profiles import INPUTS
 from tests.support.release_fleet import SITE, Fleet
 
-EXAMPLES = 60
 SLOWEST_CPU_S = 5.0
 
 
@@ -117,7 +117,7 @@ NAMES = (
     *("JSON file", "cursor", "headers", "checkpoint"),
 )
 few = settings(
-    max_examples=EXAMPLES, database=None, derandomize=True, phases=[Phase.generate],
+    max_examples=INPUTS, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 
@@ -147,7 +147,7 @@ def test_bytes_that_are_nearly_right_are_read_or_refused(readers: dict[str, Read
         refused += _refusal(reader.read, data, reader.errors) is not None
 
     run()
-    assert refused > EXAMPLES // 4 or not reader.errors
+    assert refused > INPUTS // 4 or not reader.errors
 
 
 @few

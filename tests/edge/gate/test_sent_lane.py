@@ -3,7 +3,7 @@
 import pytest
 
 from edge.gate.sent_lane import LONGEST_WAIT_S, SentLane
-from messaging.receipts import LanePlace
+from messaging.receipts import LanePlace, LedgerPosition, ReportHeader, report_header
 
 WAIT_S = 60.0
 
@@ -20,6 +20,17 @@ def test_a_place_names_the_last_message_before_it_that_is_not_settled() -> None:
     assert one.place(5) == LanePlace("stream", 5, 4, 0)
     one.receipted(3)
     assert one.place(4) == LanePlace("stream", 4, 3, 3)
+
+
+def test_a_message_that_is_sent_after_its_receipt_has_a_place_that_intake_reads() -> None:
+    """The hub's reply was lost, so that it is delivered again; the receipt came before."""
+    one = lane()
+    one.receipted(3)
+    for sequence in (1, 2, 3):
+        place = one.place(sequence)
+        assert place == LanePlace("stream", sequence, sequence - 1, sequence - 1)
+        stated = ReportHeader(LedgerPosition(1, "0" * 64), place)
+        assert report_header(stated.text) == stated
 
 
 def test_an_older_receipt_takes_nothing_back() -> None:
