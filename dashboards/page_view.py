@@ -101,9 +101,17 @@ class PageView:
         return lambda: self._refreshed(refresh)
 
     async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
-        """Ask the cloud for a change and say in a sentence how it went; True if it was done."""
+        """Ask the cloud for a change and say in a sentence how it went; True if it was done.
+
+        If the session has ended, the cloud is asked once the person has logged in again over the page.
+        """
         try:
-            await change()
+            try:
+                await change()
+            except SessionEnded:
+                if not await self.banner.login.logged_in(_login_address()):
+                    raise
+                await change()
         except DashboardError as error:
             ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
             return False
@@ -116,8 +124,13 @@ class PageView:
             current_viewer()  # what others read is shown to nobody whose session has ended
             await refresh()
         except SessionEnded as error:
-            self.banner.show(error, log_in=login_address(ui.context.client.sub_pages_router.current_path))
+            self.banner.show(error, log_in=_login_address())
         except DashboardError as error:
             self.banner.show(error)
         else:
             self.banner.clear(self.now())
+
+
+def _login_address() -> str:
+    """The login page that leads back to the present one."""
+    return login_address(ui.context.client.sub_pages_router.current_path)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from nicegui import PageArguments, ui
 
 from dashboards import theme
+from dashboards.access.current import has_password, log_in_again
 from dashboards.access.viewer import Viewer
 from dashboards.components.banner import Banner
+from dashboards.components.login_dialog import LoginDialog
 from dashboards.components.section import Markup, heading
 from dashboards.components.theme_switch import theme_switch
 from dashboards.errors import DashboardError
@@ -75,7 +77,7 @@ def build_shell(
         ui.html('<p class="motto">Footage never leaves the site.</p>', sanitize=False)
     menu.on("click", js_handler=f"() => getElement({drawer.id}).toggle()")
     with ui.element("main").classes("page").props("id=main"):
-        banner = Banner()
+        banner = Banner(LoginDialog(viewer.user.name, log_in_again if has_password() else None))
 
         def builder(entry: PageEntry) -> Callable[[PageArguments], Awaitable[None]]:
             async def build(arguments: PageArguments) -> None:

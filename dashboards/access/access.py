@@ -16,10 +16,11 @@ In a route of FastAPI or Starlette, and in a page function of NiceGUI, its timer
 
 Both give the `Viewer`, with a client that sends this person's own token, and raise `SessionEnded` once that
 session has ended; so does every request of `viewer.client`. Without a session a page function is not reached:
-the guard has led the browser to `/login?next=…`. For a page that is open when its session ends: show a link
-to `login_address(path_and_query)` of `dashboards.access.guard`, to be opened in another tab. Once the same
-person has logged in there, `current_viewer()` gives a viewer again, and the page goes on with everything that
-was typed. Ask it at every refresh: what other viewers read may be shown to nobody whose session has ended.
+the guard has led the browser to `/login?next=…`. For a page that is open when its session ends: ask for the
+password and call `log_in_again`, or show a link to `login_address(path_and_query)` of
+`dashboards.access.guard`, to be opened in another tab. Once the same person has logged in, `current_viewer()`
+gives a viewer again, and the page goes on with everything that was typed. Ask it at every refresh: what other
+viewers read may be shown to nobody whose session has ended.
 For the menu of the account: links to `/password` and `/logout`.
 """
 
@@ -97,7 +98,7 @@ class Access:
             callback = f"{settings.public_url}{CALLBACK_PATH}"
             oidc = OidcLogin(settings.oidc, callback, clock, transport=provider)
             others = ((START_PATH, f"Log in with {settings.oidc.name}"),)
-        own = LoginRoutes(
+        self._own = own = LoginRoutes(
             self.sessions, logins, self.forms, self._link_token, others=others, settings=settings
         )
         self.routes = [*ExternalRoutes(own, logins, oidc, settings).routes(), *own.routes()]
@@ -121,6 +122,16 @@ class Access:
             viewer = Viewer(session.user, CloudClient(address, transport=transport))
             self._viewers[session] = viewer
         return viewer
+
+    def may_renew(self, session: BrowserSession | None) -> bool:
+        """Whether a session that has ended can go on by a password: it has one, and nobody logged out."""
+        return session is not None and session.has_password and self.sessions.find(session.key) is session
+
+    async def renew(self, connection: HTTPConnection, password: str) -> None:
+        """Let the session of an open page go on. Raises `LoginRefused`, `CloudLost`, `SessionEnded`."""
+        if not self.may_renew(connection.state.session):
+            raise SessionEnded(SENTENCE)
+        await self._own.renew(connection, password)
 
     def live_events(self, changed: Callable[[], None]) -> LiveEvents:
         """The cloud's live events, with the authority of the data folder."""

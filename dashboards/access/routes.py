@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -83,6 +83,16 @@ class LoginRoutes:
         logger.info("%.80r has logged in from %s", user.name, self._address(request))
         return response
 
+    async def renew(self, connection: HTTPConnection, password: str) -> None:
+        """Let the session of an open page go on, by the password of its user.
+
+        Raises `LoginRefused`, `CloudLost`.
+        """
+        session: BrowserSession = connection.state.session
+        made = await self._logins.log_in(session.user.name, password, self._address(connection))
+        self._sessions.renew(session, made.user, made.token)
+        logger.info("%.80r has logged in again from %s", session.user.name, self._address(connection))
+
     # -- login ---------------------------------------------------------------------------------------
 
     async def _ask(self, request: Request) -> Response:
@@ -139,7 +149,7 @@ class LoginRoutes:
         cookies.set_form(response, request, secret)
         return response
 
-    def _address(self, request: Request) -> str:
+    def _address(self, request: HTTPConnection) -> str:
         """The browser's address: behind a proxy, the last one that it states."""
         peer = request.client.host if request.client else "unknown"
         forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()

@@ -18,6 +18,8 @@ from cloud.settings import RolloutSettings, TriggerRule
 from messaging.access_resources import NewUser, UserChange, UserRole
 from messaging.blobs import digest_of
 from messaging.reports import EvidenceSource
+from tests.browser.dialogs import settle
+from tests.browser.page_figures import serious_findings
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.running_cloud import RunningCloud, running_cloud
 from tests.support.cloud.sample_reports import MODE
@@ -209,9 +211,37 @@ def test_a_session_that_ends_in_the_wizard_loses_nothing_that_was_typed(cloud: F
     tab.page.fill("[aria-label='Images for each failure mode']", "30")
     tab.wait_for_text("[role=alert]", "the session has ended; log in again")
     with tab.page.expect_popup() as opened:
-        tab.page.click("[role=alert] a:has-text('Log in')")
+        tab.page.click(".dialog a:has-text('Log in in another tab')")
     fill_in_login(opened.value, "one-trainer", OTHER_PASSWORD)
     tab.page.wait_for_selector("[role=alert].lost", state="detached")
     assert tab.page.input_value("[aria-label='Images for each failure mode']") == "30"
     tab.page.reload()
     tab.wait_for_text("#campaign-approval", "30 images for smoke missed (day, fog)")
+
+
+def test_what_a_dialog_was_filled_with_is_sent_after_a_login_over_the_page(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.accounts.add_user(NewUser(name="one-admin", role=UserRole.ADMIN, password=PASSWORD))
+    cloud.start()
+    tab.log_in("one-admin", PASSWORD)
+    tab.open("/settings/users", "#users .ag-row")
+    tab.page.click("button:has-text('Add a user')")
+    tab.page.fill(".dialog input[aria-label='Name']", "ana")
+    tab.page.fill(".dialog input[aria-label='First password']", PASSWORD)
+    cloud.accounts.change_user("one-admin", UserChange(password=OTHER_PASSWORD))
+    password = "input[aria-label='Password of one-admin']"
+    tab.page.wait_for_selector(password)
+    settle(tab.page)
+    assert list(serious_findings(tab.page, "the login over a page", within=".q-dialog")) == []
+    tab.page.click("button:has-text('Later')")
+    tab.page.click(".dialog button:has-text('Add')")
+    tab.page.fill(password, PASSWORD)
+    tab.page.click(".dialog button:has-text('Log in')")
+    tab.wait_for_text(".dialog .q-field__messages", "name or password is wrong")
+    assert [user.name for user in cloud.accounts.users()] == ["one-admin"]
+    tab.page.fill(password, OTHER_PASSWORD)
+    tab.page.click(".dialog button:has-text('Log in')")
+    tab.page.wait_for_selector("#users .ag-row[row-id=ana]")
+    tab.page.wait_for_selector("[role=alert].lost", state="detached")
+    assert tab.violations == []

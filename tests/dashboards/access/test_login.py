@@ -4,8 +4,10 @@ import logging
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 
 from dashboards.access.sessions import IDLE_S, SESSION_S
+from dashboards.errors import LoginRefused, SessionEnded
 from messaging.access import login_limits
 from messaging.access.login_limits import FREE_FAILURES
 from messaging.access_resources import NewUser, UserChange, UserRole
@@ -207,6 +209,26 @@ def test_a_session_that_the_cloud_ended_goes_on_after_the_same_person_logs_in_ag
         other._http.cookies.set("blindspot_session_8751", session.key, domain="127.0.0.1")
         other.log_in("eve", PASSWORD)
         assert page.access.viewer(session).user.role is UserRole.OPERATOR
+
+
+def test_an_open_page_goes_on_by_the_password_of_its_user_unless_that_person_logged_out(page: Page) -> None:
+    page.cloud.accounts.add_user(NewUser(name="hal", role=UserRole.VIEWER, password=PASSWORD))
+    page.browser.log_in("hal", PASSWORD)
+    session = page.access.sessions.find(page.browser.cookies["blindspot_session_8751"])
+    assert session is not None
+    scope = {"type": "http", "headers": [], "client": ("10.9.9.9", 1), "state": {"session": session}}
+    opened = HTTPConnection(scope)
+    page.now[0] += SESSION_S
+    with pytest.raises(LoginRefused, match="name or password is wrong"):
+        page.runner.run(page.access.renew(opened, "another long bridge"))
+    with pytest.raises(SessionEnded):
+        page.access.viewer(session)
+    page.runner.run(page.access.renew(opened, PASSWORD))
+    assert page.access.viewer(session).user.name == "hal"
+    page.browser.fill_in("/logout", {})
+    with pytest.raises(SessionEnded):
+        page.runner.run(page.access.renew(opened, PASSWORD))
+    assert session.bearer is None
 
 
 def test_a_change_of_a_users_limit_ends_the_sessions_that_know_the_former_one(page: Page) -> None:
