@@ -32,6 +32,11 @@ def date(then: float) -> str:
     return f"{day.tm_mday} {time.strftime('%b', day)}"
 
 
+def full_date(then: float) -> str:
+    """`30 Nov 2026` in UTC, for days that may be years away."""
+    return f"{date(then)} {time.gmtime(then).tm_year}"
+
+
 def size(length_bytes: float) -> str:
     """`812 B`, `1.4 kB`, `3.2 MB` (powers of ten)."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

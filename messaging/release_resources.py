@@ -40,6 +40,40 @@ class ModelResource(Resource):
     ticket: TicketResource | None = None
 
 
+class SignatureResource(Resource):
+    """The newest metadata of a role of the release repository, and who has signed it.
+
+    `threshold` of the `keys` that the root names must have signed; `signed_by` are those whose signature is
+    valid.
+    """
+
+    role: str
+    version: int
+    expires_at_utc: int
+    threshold: int
+    keys: tuple[str, ...]
+    signed_by: tuple[str, ...]
+
+
+class VerificationResource(Resource):
+    """A release verified at a time as a site verifies it: signatures, expiry, and the stored bundle.
+
+    Unless it is `valid`, `fault` states why. The digests are those of the signed manifest: of the evaluation
+    report, and of the manifest of the generated images that it was trained on.
+    """
+
+    digest: str
+    valid: bool
+    fault: str = ""
+    verified_at: int
+    version: int | None = None
+    channel: str | None = None
+    bundle: str | None = None
+    evaluation_digest: str | None = None
+    synthetic_set_digest: str | None = None
+    signatures: tuple[SignatureResource, ...] = ()
+
+
 class GuardResource(Resource):
     """What a site's guard last measured of a release beside the model before, on the same frames.
 

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ from messaging.release_resources import (
     RolloutResource,
     TicketRequest,
     TicketResource,
+    VerificationResource,
 )
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
@@ -122,26 +124,36 @@ def ticket(
 
 
 @models.command("verify")
-def verify(data: DataOption = DEFAULT_DATA) -> None:
-    """Verify the signatures of all releases as a site does, and the bundles stored here."""
+def verify(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Verify the signatures of all releases as a site does, and the bundles stored here; no cloud needed."""
+    from cloud.api.computed.verification import verification
     from cloud.settings import DataFolder
-    from messaging.blobs import digest_of
     from messaging.trust.signing import Repository
-    from messaging.trust.site_trust import TrustedReleases
 
     folder = DataFolder(data)
-    repository = Repository.open(folder.releases)
-    with tempfile.TemporaryDirectory() as state:
-        trusted = TrustedReleases(Path(state), folder.releases, repository.site_trust)
-        for digest in repository.releases():
-            manifest = trusted.manifest(digest, int(time.time()))
-            bundle = folder.models / digest / "model.onnx"
-            if bundle.exists() and digest_of(bundle.read_bytes()) != digest:
-                notes.print(f"{bundle} is not the signed bundle: its digest differs", style="red")
-                raise typer.Exit(ExitCode.FAILED)
-            notes.print(
-                f"{short(digest)} version {manifest.version} {manifest.channel}: signatures are valid"
-            )
+    digests = Repository.open(folder.releases).releases()
+    found = [verification(folder, digest, time.time()) for digest in digests]
+    if as_json:
+        print_json(found)
+    else:
+        _print_verified(found)
+    if not all(one.valid for one in found):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _print_verified(found: Sequence[VerificationResource]) -> None:
+    rows = [
+        (one.role, one.version, when(one.expires_at_utc), f"{len(one.signed_by)} of {one.threshold}",
+         ", ".join(short(key) for key in one.signed_by))
+        for one in (found[0].signatures if found else ())
+    ]  # fmt: skip
+    columns = ("role", "version", "expires", "signatures of needed", "keys")
+    print_table("Signed metadata of the releases", columns, rows, "no release is signed yet")
+    for one in found:
+        if one.valid:
+            notes.print(f"{short(one.digest)} version {one.version} {one.channel}: signatures are valid")
+        else:
+            notes.print(one.fault, style="red")
 
 
 @teacher.command("publish")

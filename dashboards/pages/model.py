@@ -15,6 +15,7 @@ from dashboards.learning.lineage import IMAGES_READ, export_markup, lineage_mark
 from dashboards.markup import Html
 from dashboards.page_view import PageView
 from dashboards.pages import model_card
+from dashboards.pages.model_signatures import signatures_section
 from dashboards.pages.model_ticket import ticket_section
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
@@ -35,6 +36,7 @@ async def page(view: PageView) -> None:
         shown = Markup()
         show_start = _start_button(view, digest) if view.may(UserRole.TRAINER) else None
     show_ticket = ticket_section(view, digest) if view.may(UserRole.ADMIN) else None
+    signatures_section(view, digest)
     with card("Lineage", name="lineage", aside="from the sites back to the misdetections"):
         lineage = Markup()
         ui.html(export_markup(digest), sanitize=False)

@@ -19,6 +19,10 @@ def test_a_time_is_shown_relative_to_now_and_never_in_the_future(then: float | N
     assert phrases.ago(then, 100.0) == shown
 
 
+def test_a_day_that_may_be_years_away_has_its_year() -> None:
+    assert phrases.full_date(1_893_628_800.0) == "3 Jan 2030"
+
+
 def test_a_time_of_day_has_hours_minutes_and_seconds() -> None:
     assert len(phrases.clock_time(1_800_000_000.0).split(":")) == 3
 

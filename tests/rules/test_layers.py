@@ -24,6 +24,7 @@ PLACES = {
     "tuf": {
         *("messaging/trust/site_trust.py", "messaging/trust/signing.py"),
         *("messaging/trust/root_metadata.py", "messaging/trust/root_chain.py"),
+        "messaging/trust/metadata_signatures.py",
     },
     "securesystemslib": {"messaging/trust/keys.py"},
     "uvicorn": {"messaging/runtime/http_server.py"},

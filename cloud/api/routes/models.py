@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from cloud.api.access.caller import Caller, Visible, VisibleSites, of_visible_sites
 from cloud.api.access.hidden_sites import Hidden, without_hidden
 from cloud.api.card_markdown import card_markdown
+from cloud.api.computed.verification import verification
 from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, pair_cursor
 from cloud.api.services import CloudServices, Services
@@ -22,6 +23,7 @@ from messaging.release_resources import (
     RolloutResource,
     TicketRequest,
     TicketResource,
+    VerificationResource,
 )
 from messaging.resources import Page
 
@@ -86,6 +88,13 @@ def card(services: CloudServices, digest: str, visible: Visible, hidden: Hidden)
 def card_for_people(services: CloudServices, digest: str, visible: Visible, hidden: Hidden) -> Response:
     """The same card as Markdown."""
     return Response(card_markdown(card(services, digest, visible, hidden)), media_type="text/markdown")
+
+
+@router.get("/models/{digest}/verification")
+def verify(services: CloudServices, digest: str) -> VerificationResource:
+    """Verify the signatures of a release now, as a site does, and the bundle that is stored here."""
+    release = services.releases.release(digest)
+    return verification(services.settings.folder, release.digest, services.clock())
 
 
 @router.post("/models/{digest}/ticket", status_code=201)
