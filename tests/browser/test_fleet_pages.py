@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloud.errors import NotNow
+from cloud.errors import NotAuthorised, NotNow
 from cloud.store.records import Rollout
 from dashboards.pages.rollouts import STEP
 from messaging.access_resources import NewUser, UserRole
@@ -286,6 +286,23 @@ def test_a_user_is_added_and_changed_and_entered_in_the_audit_log(cloud: FilledC
     tab.page.press("#audit-card input[aria-label='By']", "Enter")
     tab.page.wait_for_url("**/settings/audit?user=bo")
     tab.wait_for_text("#audit-card .empty", "No entry is of this person")
+    assert tab.violations == []
+
+
+def test_an_admin_gives_a_user_another_password(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.accounts.add_user(NewUser(name="ana", role=UserRole.OPERATOR, password="correct horse battery"))
+    cloud.start()
+    tab.open("/settings/users", "[aria-label='Change ana']")
+    tab.page.click("[aria-label='Change ana']")
+    tab.page.fill(".dialog input[type=password]", "short")
+    tab.page.click(".dialog button:has-text('Save')")
+    tab.wait_for_text(".dialog", "use at least 12 characters")
+    tab.page.fill(".dialog input[type=password]", "seven green bicycles")
+    tab.page.click(".dialog button:has-text('Save')")
+    tab.wait_for_text(".q-notification", "ana is changed.")
+    assert cloud.accounts.log_in("ana", "seven green bicycles", "::1")[0].role is UserRole.OPERATOR
+    with pytest.raises(NotAuthorised):
+        cloud.accounts.log_in("ana", "correct horse battery", "::1")
     assert tab.violations == []
 
 

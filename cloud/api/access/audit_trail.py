@@ -14,7 +14,8 @@ from cloud.store.access_records import AuditEntry
 from cloud.store.mapping import Record
 
 logger = logging.getLogger(__name__)
-NEVER_STORED = frozenset({"token", "password", "password_hash", "secret_hash"})
+PASSWORD = "password_hash"
+NEVER_STORED = frozenset({"token", "password", PASSWORD, "secret_hash"})
 MAX_ANSWER_BYTES = 16_384
 MAKING = frozenset({"POST /sites/{site}/verdict-requests"})
 """Actions that make something new below the object of their path: it is in the answer."""
@@ -34,11 +35,14 @@ class AuditTrail:
         }
 
     def present(self, path_params: Mapping[str, str]) -> dict[str, Any] | None:
-        """The object of a request as it is now; None if there is none, or not yet."""
+        """The values of a request's object as they are now; None if there is none, or not yet.
+
+        Also those that are never stored: whether they changed is.
+        """
         for name, value in path_params.items():
             if name in self._readers:
                 try:
-                    return _shown(self._readers[name](value).values())
+                    return dict(self._readers[name](value).values())
                 except (NotKnown, StoreUnavailable):
                     return None
         return None
@@ -58,8 +62,11 @@ class AuditTrail:
         making = action in MAKING
         before = None if making else before
         after = self.present(path_params) if status < 400 and not making else before
-        if after is None and status < 400:
-            after = _of_answer(answer)
+        shown = None if after is None else _shown(after)
+        if shown is None and status < 400:
+            shown = _of_answer(answer)
+        elif before and after and before.get(PASSWORD) != after.get(PASSWORD):
+            shown = {**(shown or {}), "password": "changed"}
         named = " ".join(f"{name} {value}" for name, value in path_params.items())
         entry = AuditEntry(
             at_utc=int(self._now()),
@@ -68,8 +75,8 @@ class AuditTrail:
             action=action,
             object=(named or action.rpartition("/")[2])[:160],
             status=status,
-            before=before,
-            after=after,
+            before=None if before is None else _shown(before),
+            after=shown,
         )
         try:
             self._store.add(entry)

@@ -1,4 +1,4 @@
-"""Users: add one, change role and site groups, disable."""
+"""Users: add one, change role, site groups and password, disable."""
 
 import re
 from typing import Any
@@ -23,6 +23,7 @@ COLUMNS = (
 )
 EMPTY = Empty("No user has been added yet. This command adds one:", command="blindspot users add NAME")
 ROLES = [role.value for role in UserRole]
+NEW_PASSWORD = "New password; empty leaves the present one"
 ALL_GROUPS = "Site groups, with commas; empty for all sites"
 
 
@@ -77,6 +78,11 @@ def name_fault(name: str) -> str | None:
     return None if re.fullmatch(SLUG_PATTERN, name) else f"use {SLUG_WORDS}"
 
 
+def new_password_fault(password: str | None) -> str | None:
+    """Why this is no new password of a user; empty leaves the present one."""
+    return password_fault(password) if password else None
+
+
 def password_fault(password: str) -> str | None:
     """Why this is no password for a new user; the cloud has the last word."""
     return None if len(password) >= PASSWORD_MIN else f"use at least {PASSWORD_MIN} characters"
@@ -115,15 +121,18 @@ async def _change(view: PageView, user: UserResource) -> None:
         role = ui.select(ROLES, value=user.role.value, label="Role").props("outlined dense")
         groups = ui.input(ALL_GROUPS, value=", ".join(user.groups), validation=groups_fault)
         groups.props("outlined dense")
+        password = ui.input(NEW_PASSWORD, password=True, validation=new_password_fault)
+        password.props("outlined dense autocomplete=new-password")
         disabled = ui.checkbox("Disabled: the user's sessions and tokens are refused", value=user.disabled)
 
         def submit() -> None:
-            if groups.validate():
+            if all([groups.validate(), password.validate()]):
                 dialog.submit(
                     UserChange(
                         role=UserRole(role.value),
                         groups=groups_of(groups.value or ""),
                         disabled=disabled.value,
+                        password=password.value or None,
                     )
                 )
 

@@ -168,6 +168,15 @@ def test_no_password_and_no_token_is_in_the_audit_log(api: Api) -> None:
         assert secret not in text
 
 
+def test_that_a_password_was_changed_is_in_the_audit_log(api: Api) -> None:
+    add(api, "ana", "operator")
+    api("PATCH", "users/ana", {"password": "another horse battery"})
+    changed = api("GET", "audit").json()["items"][0]
+    assert changed["after"] == {**changed["before"], "password": "changed"}
+    api("PATCH", "users/ana", {"role": "trainer"})
+    assert "password" not in api("GET", "audit").json()["items"][0]["after"]
+
+
 def test_tokens_and_logins_that_are_refused_are_counted_and_in_the_audit_log(
     api: Api, cloud: FilledCloud
 ) -> None:

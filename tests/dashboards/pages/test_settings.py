@@ -35,6 +35,8 @@ def test_site_groups_are_read_from_a_text_with_commas() -> None:
 
 def test_a_weak_password_and_a_wrong_name_are_refused_with_the_rule() -> None:
     assert users.password_fault("short") == "use at least 12 characters"
+    assert users.new_password_fault("short") == "use at least 12 characters"
+    assert users.new_password_fault("") is None, "the present password stays"
     assert users.name_fault("Ana") is not None
     assert users.name_fault("ana") is None
 
