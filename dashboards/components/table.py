@@ -1,4 +1,8 @@
-"""Tables that sort, filter and update in place (AG Grid), and the empty state in the place of a table."""
+"""Tables that sort, filter and update in place (AG Grid), and the empty state in the place of a table.
+
+No text of a table is cut: titles and cells break into lines, and where the columns do not fit side by side,
+each row is a card (`card_rows`).
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +11,19 @@ from typing import Any, Literal
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from dashboards.components.card_rows import card_column, on_size_changed
 from dashboards.components.empty import Empty
 from dashboards.markup import Html, element
 
-ROW_PX, HEADER_PX, MOST_PX = 42, 44, 640
+ROW_PX, HEADER_PX, MOST_PX = 42, 40, 640
+ALL_SHOWN = 12
+"""With more rows than this, a table has a height of `MOST_PX` and draws those in view alone."""
+_ACTION = """(event) => {
+    const button = event.target.closest("button.action");
+    if (!button) return;
+    const place = button.closest("[data-field], [col-id]"), row = button.closest("[row-id]");
+    emit({field: place.dataset.field ?? place.getAttribute("col-id"), row: row.getAttribute("row-id")});
+}"""
 _FOLLOW_ON_ENTER = """(params) => {
     if (params.event.key === 'Enter') params.event.target.querySelector?.('a, button')?.click();
 }"""
@@ -23,25 +36,27 @@ class Column:
     """A column; `field` names the value in a row.
 
     An `html` column holds `Html`, and sorts and filters by the row's value `{field}_value`, if it has one.
-    A `number` column is aligned right. `width` is in pixels; columns without one share the rest by `flex`.
+    A `number` column is aligned right. `width` is what its words and numbers need, in pixels; what a screen
+    has beyond the sum is divided in proportion.
     """
 
     field: str
     title: str
     kind: Literal["text", "number", "html"] = "text"
-    flex: float = 1.0
-    width: int | None = None
+    width: int = 110
     tooltip: str = ""
 
     def definition(self) -> dict[str, Any]:
         """The column for AG Grid."""
-        place = {"width": self.width} if self.width else {"flex": self.flex, "minWidth": 90}
         options: dict[str, Any] = {
             "field": self.field,
             "headerName": self.title,
             "sortable": True,
             "resizable": True,
-            **place,
+            "flex": self.width,
+            "minWidth": self.width,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
         }
         if self.tooltip:
             options["headerTooltip"] = self.tooltip
@@ -53,10 +68,12 @@ class Column:
                 ":valueFormatter": "(params) => params.value?.toLocaleString('en-GB') ?? ''",
             }
             return options
+        options |= {"wrapText": True, "autoHeight": True}
         if not self.title:  # buttons, which neither sort nor filter
             options |= {
                 "sortable": False,
                 "resizable": False,
+                "cellClass": "buttons",
                 ":cellRenderer": "(params) => params.value ?? ''",
             }
             return options
@@ -81,7 +98,10 @@ class Table:
         self._empty.set_visibility(False)
         self._grid = ui.aggrid(
             {
-                "columnDefs": [column.definition() for column in columns],
+                "columnDefs": [
+                    *(column.definition() for column in columns),
+                    card_column([(column.field, column.title, column.kind) for column in columns]),
+                ],
                 "rowData": [],
                 ":getRowId": "(params) => params.data.id",
                 "rowHeight": ROW_PX,
@@ -92,6 +112,9 @@ class Table:
                 "ensureDomOrder": True,
                 "localeText": LABELS,
                 "tooltipShowDelay": 300,
+                ":onGridSizeChanged": on_size_changed(
+                    name, [column.field for column in columns], sum(column.width for column in columns)
+                ),
                 ":onCellKeyDown": _FOLLOW_ON_ENTER,
             },
             auto_size_columns=False,
@@ -107,8 +130,7 @@ class Table:
         before, self._rows = self._rows, wanted
         self._empty.set_visibility(not wanted)
         self._grid.set_visibility(bool(wanted))
-        height = min(HEADER_PX + ROW_PX * len(wanted) + 4, MOST_PX)
-        self._grid.style(f"height: {height}px")
+        self._fit_height(before, wanted)
         if before is None:
             self._grid.options["rowData"] = wanted
         elif [row["id"] for row in before] == [row["id"] for row in wanted]:
@@ -117,15 +139,26 @@ class Table:
         else:
             self._grid.run_grid_method("setGridOption", "rowData", wanted)
 
+    def _fit_height(self, before: Sequence[object] | None, rows: Sequence[object]) -> None:
+        """A table is as high as its rows, up to `ALL_SHOWN` of them."""
+        few = len(rows) <= ALL_SHOWN
+        if before is not None and (len(before) <= ALL_SHOWN) == few:
+            return
+        layout = "autoHeight" if few else "normal"
+        self._grid.style(f"height: {'auto' if few else f'{MOST_PX}px'}")
+        if before is None:
+            self._grid.options["domLayout"] = layout
+        else:
+            self._grid.run_grid_method("setGridOption", "domLayout", layout)
+
     def on_action(self, field: str, handler: Callable[[str], Awaitable[None]]) -> None:
         """Call `handler` with the id of a row whose `action` in the column `field` is clicked."""
 
         async def clicked(event: GenericEventArguments) -> None:
-            row = event.args.get("data", {})
-            if event.args.get("colId") == field and row.get(field):
-                await handler(str(row["id"]))
+            if event.args["field"] == field:
+                await handler(event.args["row"])
 
-        self._grid.on("cellClicked", clicked)
+        self._grid.on("click", clicked, js_handler=_ACTION)
 
 
 def action(text: str, description: str) -> Html:

@@ -16,14 +16,14 @@ from messaging.access_resources import UserRole
 from messaging.resources import CampaignResource
 
 COLUMNS = (
-    Column("campaign", "campaign", "html", flex=1.2),
-    Column("state", "state", "html", width=150),
-    Column("modes", "failure modes", flex=2),
-    Column("stage", "stage", flex=1.2),
-    Column("kept", "images kept", "number", width=130),
-    Column("refused", "refused", "number", width=110),
-    Column("by", "started by", width=130),
-    Column("began", "started", "html", width=130),
+    Column("campaign", "campaign", "html", width=226),
+    Column("state", "state", "html", width=140),
+    Column("modes", "failure modes", width=170),
+    Column("stage", "stage", width=120),
+    Column("kept", "images kept", "number", width=76),
+    Column("refused", "refused", "number", width=76),
+    Column("by", "started by", width=86),
+    Column("began", "started", "html", width=80),
 )
 EMPTY = Empty(
     "No campaign has run yet. This command starts one for the most harmful failure mode:",

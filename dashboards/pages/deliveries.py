@@ -9,14 +9,14 @@ from dashboards.markup import Html
 from messaging.integration_resources import DeliveryResource
 
 COLUMNS = (
-    Column("number", "number", "number", width=100),
-    Column("queued", "queued", "html", width=120),
-    Column("integration", "integration"),
-    Column("change", "change", width=130),
-    Column("state", "state", "html", width=120),
-    Column("attempts", "attempts", "number", width=110),
-    Column("seconds", "seconds", "number", width=100),
-    Column("outcome", "last outcome", flex=2.4),
+    Column("number", "number", "number", width=76),
+    Column("queued", "queued", "html", width=80),
+    Column("integration", "integration", width=100),
+    Column("change", "change", width=110),
+    Column("state", "state", "html", width=104),
+    Column("attempts", "attempts", "number", width=80),
+    Column("seconds", "seconds", "number", width=76),
+    Column("outcome", "last outcome", width=220),
 )
 TONES = {"delivered": "good", "dead": "bad", "waiting": "busy"}
 

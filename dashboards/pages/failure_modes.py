@@ -29,16 +29,16 @@ from messaging.resources import FailureModeResource
 RANKED = "harm = frequency × severity × (1 − estimated recall)"
 MAP_EVERY_S = 30.0
 COLUMNS = (
-    Column("name", "failure mode", "html", width=192),
-    Column("status", "status", "html", width=105),
-    Column("harm", "harm", "number", width=80, tooltip=RANKED),
-    Column("count", "misdetections", "number", width=115),
-    Column("sources", "evidence sources", flex=1.6),
-    Column("recall", "estimated recall (dotted: target)", "html", width=212),
-    Column("cameras", "cameras", "number", width=80),
-    Column("first", "first seen", "html", width=92),
-    Column("last", "last seen", "html", width=92),
-    Column("campaign", "campaign", "html", width=88),
+    Column("name", "failure mode", "html", width=136),
+    Column("status", "status", "html", width=102),
+    Column("harm", "harm", "number", width=58, tooltip=RANKED),
+    Column("count", "misdetections", "number", width=98),
+    Column("sources", "evidence sources", width=110),
+    Column("recall", "estimated recall (dotted: target)", "html", width=174),
+    Column("cameras", "cameras", "number", width=72),
+    Column("first", "first seen", "html", width=80),
+    Column("last", "last seen", "html", width=80),
+    Column("campaign", "campaign", "html", width=70),
 )
 EMPTY = Empty("No failure mode is known here yet. Misdetections that the sites report are grouped here.")
 

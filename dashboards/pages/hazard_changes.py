@@ -22,10 +22,10 @@ MAY_FOLLOW = {
 }
 """What a hazard may be before each of the choices, as the cloud permits it."""
 COLUMNS = (
-    Column("acknowledged", "", "html", width=118),
-    Column("resolved", "", "html", width=92),
-    Column("false_alarm", "", "html", width=112),
-    Column("missed", "", "html", width=84),
+    Column("acknowledged", "", "html", width=100),
+    Column("resolved", "", "html", width=74),
+    Column("false_alarm", "", "html", width=94),
+    Column("missed", "", "html", width=68),
 )
 """Buttons of a row, after the status."""
 FINAL = "A false alarm stays one: it cannot be opened again. Other systems are notified."

@@ -26,15 +26,15 @@ from messaging.resources import ClassesResource, HazardResource
 
 SHOWN = 500
 COLUMNS = (
-    Column("severity", "severity", "html", width=90),
-    Column("hazard", "hazard", "html", width=140),
-    Column("place", "place", width=170),
-    Column("state", "at the site", "html", width=110),
-    Column("status", "handled", "html", width=130),
-    Column("began", "began", "html", width=120),
-    Column("lasted", "duration", "html", width=120, tooltip="until it was closed at the site, or until now"),
-    Column("condition", "condition"),
-    Column("confidence", "confidence", "number", width=120),
+    Column("severity", "severity", "html", width=70),
+    Column("hazard", "hazard", "html", width=94),
+    Column("place", "place", width=112),
+    Column("state", "at the site", "html", width=80),
+    Column("status", "handled", "html", width=112),
+    Column("began", "began", "html", width=74),
+    Column("lasted", "duration", "html", width=74, tooltip="until it was closed at the site, or until now"),
+    Column("condition", "condition", width=76),
+    Column("confidence", "confidence", "number", width=84),
 )
 EMPTY = Empty("No hazard in this time range. A hazard appears here when a site opens a hazard event.")
 NONE_FITS = Empty("No hazard in this time range fits the filter.")

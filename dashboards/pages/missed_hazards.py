@@ -21,12 +21,12 @@ from messaging.resources import ClassesResource
 SHOWN = 100
 CAMERAS_OFFERED = 500
 COLUMNS = (
-    Column("hazard", "hazard", flex=1.1),
-    Column("state", "state", "html", width=130),
-    Column("place", "place", flex=1.2),
-    Column("seen", "seen", "html", width=110),
-    Column("by", "reported by", width=120),
-    Column("meaning", "what that means", flex=4.5),
+    Column("hazard", "hazard", width=100),
+    Column("state", "state", "html", width=110),
+    Column("place", "place", width=110),
+    Column("seen", "seen", "html", width=80),
+    Column("by", "reported by", width=90),
+    Column("meaning", "what that means", width=380),
 )
 EMPTY = Empty(
     "Nobody has reported a missed hazard. This command does; the site searches the frames that it keeps:",

@@ -12,16 +12,16 @@ from dashboards.scope import Scope
 from messaging.release_resources import ModelResource
 
 COLUMNS = (
-    Column("digest", "digest", "html", width=130),
-    Column("role", "role", width=110),
-    Column("name", "name", flex=1.4),
-    Column("version", "version", "number", width=100),
-    Column("channel", "channel", width=120),
-    Column("parent", "parent", "html", width=120),
-    Column("campaign", "campaign", "html", flex=1.4),
-    Column("sites", "sites running it", "number", width=140),
-    Column("size", "MB", "number", width=90),
-    Column("signed", "signed", "html", width=130),
+    Column("digest", "digest", "html", width=90),
+    Column("role", "role", width=76),
+    Column("name", "name", width=120),
+    Column("version", "version", "number", width=70),
+    Column("channel", "channel", width=76),
+    Column("parent", "parent", "html", width=90),
+    Column("campaign", "campaign", "html", width=226),
+    Column("sites", "sites running it", "number", width=86),
+    Column("size", "MB", "number", width=64),
+    Column("signed", "signed", "html", width=86),
 )
 EMPTY = Empty("No model has been released yet. The cloud releases its first model when it starts.")
 

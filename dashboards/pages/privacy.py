@@ -30,24 +30,24 @@ from messaging.api.sites import CameraResource, LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 KIND_COLUMNS = (
-    Column("site", "site", "html"),
-    Column("kind", "message kind"),
-    Column("messages", "messages", "number", width=140),
-    Column("size", "kB", "number", width=130),
+    Column("site", "site", "html", width=100),
+    Column("kind", "message kind", width=120),
+    Column("messages", "messages", "number", width=90),
+    Column("size", "kB", "number", width=80),
 )
 LEDGER_COLUMNS = (
-    Column("site", "site", "html"),
-    Column("epsilon", "ε spent", "number", width=110, tooltip="privacy budget spent on prototypes"),
-    Column("last", "last verified checkpoint", "html", width=220),
-    Column("result", "verified now", "html", flex=2),
-    Column("verify", "", "html", width=130),
+    Column("site", "site", "html", width=100),
+    Column("epsilon", "ε spent", "number", width=80, tooltip="privacy budget spent on prototypes"),
+    Column("last", "last verified checkpoint", "html", width=130),
+    Column("result", "verified now", "html", width=220),
+    Column("verify", "", "html", width=120),
 )
 CAMERA_COLUMNS = (
-    Column("camera", "camera", "html"),
-    Column("left", "ε left", width=220, tooltip="by the account at its site, in its last heartbeat"),
-    Column("budget", "ε budget", width=150, tooltip="in days in which its node runs; set at its site"),
-    Column("epsilon", "ε spent", "number", width=110, tooltip="as its last prototype stated it"),
-    Column("at", "stated", "html", width=150),
+    Column("camera", "camera", "html", width=140),
+    Column("left", "ε left", width=150, tooltip="by the account at its site, in its last heartbeat"),
+    Column("budget", "ε budget", width=110, tooltip="in days in which its node runs; set at its site"),
+    Column("epsilon", "ε spent", "number", width=80, tooltip="as its last prototype stated it"),
+    Column("at", "stated", "html", width=90),
 )
 NO_CAMERA = Empty("No camera has reported yet. Each camera has a privacy budget of its own.")
 CAMERAS_SHOWN = 500

@@ -21,22 +21,22 @@ from messaging.access_resources import UserRole
 from messaging.release_resources import RolloutResource, RolloutSiteResource
 
 COLUMNS = (
-    Column("rollout", "rollout", "html", flex=1.4),
-    Column("model", "model", "html", width=120),
+    Column("rollout", "rollout", "html", width=226),
+    Column("model", "model", "html", width=100),
     Column("phase", "phase", "html", width=150),
-    Column("sites", "sites", "number", width=100),
-    Column("reason", "reason", flex=2),
-    Column("began", "began", "html", width=130),
+    Column("sites", "sites", "number", width=66),
+    Column("reason", "reason", width=180),
+    Column("began", "began", "html", width=80),
 )
 EMPTY = Empty("No rollout yet. The last stages of a campaign start one.")
 STEP = 25
 TONES = {"done": "good", "rolled_back": "bad", "halted": "bad"}
 FINAL = ("done", "rolled_back", "halted")
 SITE_COLUMNS = (
-    Column("site", "site", "html"),
-    Column("group", "group", width=120),
-    Column("state", "state", "html", width=150),
-    Column("reason", "reason", flex=2),
+    Column("site", "site", "html", width=110),
+    Column("group", "group", width=90),
+    Column("state", "state", "html", width=130),
+    Column("reason", "reason", width=220),
 )
 GUARD_COLUMNS = (
     Column("site", "site", "html"),

@@ -105,6 +105,7 @@ def test_a_hazard_is_handled_from_its_row_by_clicks_and_by_keys(cloud: FilledClo
     cloud.beat()
     cloud.hazard("smoke", 4, began_s=60)
     cloud.start()
+    tab.page.set_viewport_size({"width": 1440, "height": 900})
     tab.open("/hazards", "#hazards .ag-row")
     row = "#hazards .ag-row"
     tab.page.click(f"{row} [aria-label^='Acknowledge: smoke at ']")

@@ -17,12 +17,12 @@ from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResourc
 
 SHOWN = 200
 COLUMNS = (
-    Column("received", "received", "html", width=130),
-    Column("subject", "subject", flex=1.4),
-    Column("reason", "why it was refused", flex=2.4),
-    Column("size", "bytes", "number", width=110),
-    Column("read", "", "html", width=84),
-    Column("replay", "", "html", width=110),
+    Column("received", "received", "html", width=80),
+    Column("subject", "subject", width=180),
+    Column("reason", "why it was refused", width=260),
+    Column("size", "bytes", "number", width=80),
+    Column("read", "", "html", width=76),
+    Column("replay", "", "html", width=84),
 )
 EMPTY = Empty("No message has been refused. What the cloud cannot take is kept here with the reason.")
 

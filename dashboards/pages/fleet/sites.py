@@ -24,20 +24,20 @@ from messaging.api.places import PlaceResource
 from messaging.resources import SiteResource
 
 COLUMNS = (
-    Column("site", "site", "html"),
-    Column("group", "group"),
-    Column("state", "state", "html", width=128),
-    Column("seen", "last heartbeat", "html", width=140),
-    Column("cameras", "cameras", "number", width=104),
-    Column("modes", "open failure modes", "number", width=150),
-    Column("unsent", "unsent messages", "number", width=150),
-    Column("model", "model", "html", width=112),
-    Column("teacher", "teacher", "html", flex=1.4),
-    Column("ledger", "ledger verified", "html", width=190),
+    Column("site", "site", "html", width=76),
+    Column("group", "group", width=76),
+    Column("state", "state", "html", width=104),
+    Column("seen", "last heartbeat", "html", width=74),
+    Column("cameras", "cameras", "number", width=72),
+    Column("modes", "open failure modes", "number", width=74),
+    Column("unsent", "unsent messages", "number", width=78),
+    Column("model", "model", "html", width=76),
+    Column("teacher", "teacher", "html", width=80),
+    Column("ledger", "ledger verified", "html", width=86),
 )
 ACTIONS = {
-    "evidence": (Column("evidence", "", "html", width=112), ("quarantine", "release")),
-    "revoke": (Column("revoke", "", "html", width=90), ("revoke",)),
+    "evidence": (Column("evidence", "", "html", width=100), ("quarantine", "release")),
+    "revoke": (Column("revoke", "", "html", width=72), ("revoke",)),
 }
 """Columns of buttons by their fields, with the changes that each may offer."""
 EMPTY = Empty(

@@ -18,13 +18,13 @@ from messaging.access_resources import AuditResource
 
 SHOWN = 200
 COLUMNS = (
-    Column("when", "when", "html", width=130),
-    Column("user", "by"),
-    Column("address", "from", width=140),
-    Column("action", "what", flex=1.6),
-    Column("object", "object", flex=1.6),
-    Column("status", "answer", "number", width=100),
-    Column("change", "", "html", width=110),
+    Column("when", "when", "html", width=86),
+    Column("user", "by", width=100),
+    Column("address", "from", width=120),
+    Column("action", "what", width=150),
+    Column("object", "object", width=170),
+    Column("status", "answer", "number", width=76),
+    Column("change", "", "html", width=100),
 )
 EMPTY = Empty(
     "Nothing has been changed yet. Every change that is asked for is entered here, and every release "

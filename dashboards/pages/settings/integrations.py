@@ -15,16 +15,16 @@ from messaging.integration_resources import DeliveryResource, IntegrationResourc
 
 SHOWN = 200
 COLUMNS = (
-    Column("name", "name"),
-    Column("kind", "kind", width=110),
-    Column("target", "target", flex=2),
-    Column("waiting", "waiting", "number", width=100),
-    Column("delivered", "delivered", "number", width=110),
-    Column("dead", "dead", "number", width=90),
-    Column("last", "last delivery", "html", width=130),
-    Column("fault", "fault", flex=1.6),
+    Column("name", "name", width=100),
+    Column("kind", "kind", width=80),
+    Column("target", "target", width=190),
+    Column("waiting", "waiting", "number", width=76),
+    Column("delivered", "delivered", "number", width=86),
+    Column("dead", "dead", "number", width=66),
+    Column("last", "last delivery", "html", width=86),
+    Column("fault", "fault", width=150),
 )
-LOG_COLUMNS = (*deliveries.COLUMNS, Column("replay", "", "html", width=110))
+LOG_COLUMNS = (*deliveries.COLUMNS, Column("replay", "", "html", width=100))
 EMPTY = Empty(
     "No integration is configured. Hazards reach other systems with the key integrations in cloud.yaml; "
     "this command shows the keys:",
@@ -38,7 +38,7 @@ NOTHING_SENT = Empty(
 async def build(view: PageView) -> None:
     """The integrations and their deliveries."""
     operator = view.may(UserRole.OPERATOR)
-    test_column = (Column("test", "", "html", width=90),) if operator else ()
+    test_column = (Column("test", "", "html", width=80),) if operator else ()
     with card("Integrations", name="integrations-card"):
         table = Table((*COLUMNS, *test_column), name="integrations", empty=EMPTY)
     with card("Deliveries", name="deliveries-card", aside=f"the latest {SHOWN}"):

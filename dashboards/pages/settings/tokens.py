@@ -15,13 +15,13 @@ from dashboards.page_view import PageView
 from messaging.access_resources import TOKEN_DAYS_MAX, NewToken, TokenResource, UserResource, UserRole
 
 COLUMNS = (
-    Column("label", "label", flex=1.6),
-    Column("user", "user"),
-    Column("role", "role", width=110),
-    Column("made", "made", "html", width=130),
-    Column("ends", "ends", "html", width=130),
-    Column("used", "last used", "html", width=130),
-    Column("revoke", "", "html", width=100),
+    Column("label", "label", width=150),
+    Column("user", "user", width=100),
+    Column("role", "role", width=90),
+    Column("made", "made", "html", width=86),
+    Column("ends", "ends", "html", width=86),
+    Column("used", "last used", "html", width=86),
+    Column("revoke", "", "html", width=96),
 )
 EMPTY = Empty(
     "There is no API token yet. A program reads the API with one, as `Authorization: Bearer TOKEN`."

@@ -15,11 +15,11 @@ from messaging.access_resources import PASSWORD_MIN, NewUser, UserChange, UserRe
 from messaging.fields import SLUG_PATTERN, SLUG_WORDS
 
 COLUMNS = (
-    Column("name", "name"),
-    Column("role", "role", width=130),
-    Column("groups", "site groups", flex=2),
-    Column("state", "state", "html", width=130),
-    Column("change", "", "html", width=110),
+    Column("name", "name", width=110),
+    Column("role", "role", width=90),
+    Column("groups", "site groups", width=180),
+    Column("state", "state", "html", width=100),
+    Column("change", "", "html", width=96),
 )
 EMPTY = Empty("No user has been added yet. This command adds one:", command="blindspot users add NAME")
 ROLES = [role.value for role in UserRole]
