@@ -6,11 +6,9 @@ from cloud.store.records import EvaluationRow
 
 def holdout_rows(campaign: str, digest: str, role: str, found: Evaluation) -> list[EvaluationRow]:
     """A model's evaluation: one row for each class and condition, and one for each class as a whole."""
-    names = sorted({tally.class_name for tally in found.tallies})
-    whole = [tally for name in names if (tally := found.of_class(name)) is not None]
     return [
         EvaluationRow(campaign, digest, role, tally.class_name, tally.condition, _metrics(tally))
-        for tally in (*found.tallies, *whole)
+        for tally in (*found.tallies, *found.of_classes())
     ]
 
 
@@ -27,4 +25,5 @@ def _metrics(tally: Tally) -> dict[str, object]:
         "ap50": tally.ap50,
         "ap50_interval": tally.ap50_interval and list(tally.ap50_interval),
         "ap50_95": tally.ap50_95,
+        "ap50_95_interval": tally.ap50_95_interval and list(tally.ap50_95_interval),
     }

@@ -316,9 +316,7 @@ def _with_progress(folders: tuple[Path, ...], work: StageWork, total: int) -> It
 
 
 def _summary(found: Evaluation) -> dict[str, object]:
-    names = sorted({tally.class_name for tally in found.tallies})
     return {
-        name: {"recall": tally.recall, "precision": tally.precision, "ap50": tally.ap50}
-        for name in names
-        if (tally := found.of_class(name)) is not None
+        tally.class_name: {"recall": tally.recall, "precision": tally.precision, "ap50": tally.ap50}
+        for tally in found.of_classes()
     }

@@ -71,7 +71,7 @@ def evaluations(
         for cell in found.cells
     ]
     columns = ("set", "class", "condition", *(f"{m.kind} {short(m.digest)}" for m in found.models))
-    title = "Recall / precision / AP50 / false alarms per camera-hour (estimated)"
+    title = "Recall / precision / AP50 / AP50-95 / false alarms per camera-hour (estimated)"
     print_table(title, columns, rows, "the campaign has evaluated nothing yet")
     for note in found.notes:
         notes.print(f"note: {note}")
@@ -97,11 +97,15 @@ def _scores(scores: ModelScores | None) -> str:
         return ""
     rate = scores.false_alarms_per_camera_hour
     alarms = "" if rate is None else f"{rate:.2f}"
-    ap50 = percent(scores.ap50)
-    if scores.ap50_interval is not None:
-        ap50 += f" ({percent(scores.ap50_interval[0])} to {percent(scores.ap50_interval[1])})"
+    ap50 = _with_interval(scores.ap50, scores.ap50_interval)
+    ap50_95 = _with_interval(scores.ap50_95, scores.ap50_95_interval)
     if scores.false_alarms_interval is not None:
         low, high = scores.false_alarms_interval
         alarms += f" ({low:.2f} to {high:.2f})"
-    parts = (percent(scores.recall), percent(scores.precision), ap50)
+    parts = (percent(scores.recall), percent(scores.precision), ap50, ap50_95)
     return " / ".join(part or "-" for part in (*parts, alarms))
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    between = "" if interval is None else f" ({percent(interval[0])} to {percent(interval[1])})"
+    return f"{percent(value)}{between}"

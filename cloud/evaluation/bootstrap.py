@@ -22,19 +22,20 @@ _CELLS = 1_000_000  # weights held at a time: resamples x detections
 Interval = tuple[float, float]
 
 
-def average_precision_interval(
+def average_precision_intervals(
     confidence: Sequence[Floats], hits: Sequence[Bools], truths: Sequence[int]
-) -> Interval | None:
-    """95 % interval of the average precision of one class; the same for the same images in the same order.
+) -> tuple[Interval, Interval] | None:
+    """95 % intervals of the average precision of one class; the same for the same images in the same order.
 
     Args:
         confidence: of the detections of each image, one array (n,) an image.
-        hits: whether these are hits, one array (n,) an image.
+        hits: whether these are hits at each of k IoU, one array (n, k) an image.
         truths: number of true boxes of each image.
 
     Returns:
-        Low and high; None with fewer than two images that have true boxes. Resamples without a true box have
-        no average precision and are left out.
+        Low and high at the first IoU, and of the mean over all k, whose resamples are the same. None with
+        fewer than two images that have true boxes. Resamples without a true box have no average precision and
+        are left out.
     """
     boxes = np.asarray(truths, np.int64)
     if np.count_nonzero(boxes) < LEAST_IMAGES:
@@ -46,11 +47,17 @@ def average_precision_interval(
     image, hit = image[order], np.concatenate(hits)[order]
     drawn = drawn[drawn @ boxes > 0]
     rows = max(_CELLS // max(len(order), 1), 1)
-    areas = [
-        _average_precisions(block[:, image], hit, block @ boxes)
-        for block in np.split(drawn, range(rows, len(drawn), rows))
-    ]
-    low, high = np.percentile(np.concatenate(areas), PERCENTILES)
+    areas = np.concatenate(
+        [
+            _average_precisions(block[:, image], hit, block @ boxes)
+            for block in np.split(drawn, range(rows, len(drawn), rows))
+        ]
+    )
+    return _percentiles(areas[:, 0]), _percentiles(areas.mean(axis=1))
+
+
+def _percentiles(values: npt.NDArray[np.float64]) -> Interval:
+    low, high = np.percentile(values, PERCENTILES)
     return float(low), float(high)
 
 
@@ -70,14 +77,18 @@ def mean_interval(
 
 
 def _average_precisions(
-    weights: npt.NDArray[np.int64], hit: Bools, truths: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.int64], hits: Bools, truths: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Average precision of each resample (r,), as `average_precision` of the detections repeated.
+    """Average precision of each resample at each IoU (r, k), as `average_precision` of repeated detections.
 
-    `weights` (r, n): how often each resample has a detection, most confident first; `truths` (r,): boxes.
+    `weights` (r, n): how often each resample has a detection, most confident first; `hits` (n, k); `truths`
+    (r,): boxes.
     """
-    caught = weights * hit
-    precision = np.cumsum(caught, axis=1) / np.maximum(np.cumsum(weights, axis=1), 1)
-    best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    areas: npt.NDArray[np.float64] = (best_from_here * caught).sum(axis=1) / truths
+    reported = np.maximum(np.cumsum(weights, axis=1), 1)
+    areas = np.empty((len(weights), hits.shape[1]))
+    for column, hit in enumerate(hits.T):
+        caught = weights * hit
+        precision = np.cumsum(caught, axis=1) / reported
+        best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        areas[:, column] = (best_from_here * caught).sum(axis=1) / truths
     return areas

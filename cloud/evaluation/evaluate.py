@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from cloud.data.labelled_images import LabelledImage
-from cloud.evaluation.bootstrap import Interval, average_precision_interval, mean_interval
+from cloud.evaluation.bootstrap import Interval, average_precision_intervals, mean_interval
 from cloud.evaluation.detection_metrics import IOU_STEPS, average_precision, iou_rule, match
 from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Detector
@@ -30,8 +30,8 @@ class Tally:
     """Counts of one class under one condition, at the bundle's thresholds.
 
     `true_positives` + `missed` are all true boxes. Average precisions use all scores above 0.02.
-    `ap50_interval`: 95 %, by a bootstrap over images; None with fewer than two images that have true boxes,
-    and in evaluations of earlier versions.
+    `ap50_interval` and `ap50_95_interval`: 95 %, by a bootstrap over images; None with fewer than two images
+    that have true boxes, and in evaluations of earlier versions.
     """
 
     class_name: str
@@ -43,6 +43,7 @@ class Tally:
     ap50: float
     ap50_95: float
     ap50_interval: Interval | None = None
+    ap50_95_interval: Interval | None = None
 
     def __post_init__(self) -> None:
         if min(self.images, self.true_positives, self.false_positives, self.missed) < 0:
@@ -97,6 +98,11 @@ class Evaluation:
     def of_class(self, class_name: str) -> Tally | None:
         """Counts of a class over all conditions (average precisions are means weighted by truths)."""
         return _merged([t for t in self.tallies if t.class_name == class_name])
+
+    def of_classes(self) -> list[Tally]:
+        """Counts of each class over all conditions, by name."""
+        names = sorted({tally.class_name for tally in self.tallies})
+        return [tally for name in names if (tally := self.of_class(name)) is not None]
 
     def to_json(self) -> str:
         """The evaluation as JSON."""
@@ -199,6 +205,10 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
     confidence, hits = np.concatenate(scores.confidence), np.concatenate(scores.hits)
     caught, truths = int(np.concatenate(scores.counted).sum()), sum(scores.truths)
     precisions = [average_precision(confidence, hits[:, i], truths) for i in range(len(IOU_STEPS))]
+    at_50, over_steps = average_precision_intervals(scores.confidence, scores.hits, scores.truths) or (
+        None,
+        None,
+    )
     return Tally(
         class_name=key[0],
         condition=key[1],
@@ -208,9 +218,8 @@ def _tally(key: tuple[str, str], scores: _Scores, images: int) -> Tally:
         missed=truths - caught,
         ap50=round(precisions[0], 4),
         ap50_95=round(float(np.mean(precisions)), 4),
-        ap50_interval=_rounded(
-            average_precision_interval(scores.confidence, [one[:, 0] for one in scores.hits], scores.truths)
-        ),
+        ap50_interval=_rounded(at_50),
+        ap50_95_interval=_rounded(over_steps),
     )
 
 
@@ -228,17 +237,21 @@ def _merged(tallies: Sequence[Tally]) -> Tally | None:
         missed=sum(t.missed for t in tallies),
         ap50=round(float(np.average([t.ap50 for t in tallies], weights=weights)), 4),
         ap50_95=round(float(np.average([t.ap50_95 for t in tallies], weights=weights)), 4),
-        ap50_interval=_merged_interval(tallies),
+        ap50_interval=_merged_interval([(t.truths, t.ap50, t.ap50_interval) for t in tallies]),
+        ap50_95_interval=_merged_interval([(t.truths, t.ap50_95, t.ap50_95_interval) for t in tallies]),
     )
 
 
-def _merged_interval(tallies: Sequence[Tally]) -> Interval | None:
-    """Interval of the mean AP50 over conditions, which share no image; None if one with truths has none."""
-    counted = [t for t in tallies if t.truths]
-    intervals = [t.ap50_interval for t in counted if t.ap50_interval is not None]
+def _merged_interval(values: Iterable[tuple[int, float, Interval | None]]) -> Interval | None:
+    """Interval of a mean over conditions, which share no image, of (truths, value, interval) of each.
+
+    None if a condition with true boxes has no interval.
+    """
+    counted = [one for one in values if one[0]]
+    intervals = [interval for _, _, interval in counted if interval is not None]
     if not counted or len(intervals) < len(counted):
         return None
-    return _rounded(mean_interval([t.ap50 for t in counted], intervals, [t.truths for t in counted]))
+    return _rounded(mean_interval([mean for _, mean, _ in counted], intervals, [n for n, _, _ in counted]))
 
 
 def _rounded(interval: Interval | None) -> Interval | None:

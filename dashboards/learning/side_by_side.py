@@ -47,7 +47,7 @@ MEASURES = (
     Measure("recall", "recall", "recall_interval", _percent, 0.01),
     Measure("precision", "precision", "precision_interval", _percent, 0.01),
     Measure("AP50", "ap50", "ap50_interval", _percent, 0.01),
-    Measure("AP50-95", "ap50_95", None, _percent, 0.01),
+    Measure("AP50-95", "ap50_95", "ap50_95_interval", _percent, 0.01),
     Measure("false positives", "false_positives", None, _count, 1.0, more_is_better=False),
     Measure(
         "false alarms per camera-hour, estimated",

@@ -19,7 +19,7 @@ class ModelScores(Resource):
     """Scores of one model on one set for one class and condition; None where they were not measured.
 
     `n`: labelled hazards of the holdout, supported tracks of a shadow run. Intervals are 95 % Wilson
-    intervals, that of `ap50` a bootstrap over images; evaluations of earlier versions have none of `ap50`.
+    intervals, those of `ap50` and `ap50_95` a bootstrap over images, which older evaluations lack.
     `false_positives`: reported boxes or tracks without a hazard. `camera_hours` are an estimate: the time
     of the whole run times the cameras connected in the last heartbeat. False alarms per camera-hour are those
     of a shadow run over them, with a 95 % Poisson interval of the count alone.
@@ -33,6 +33,7 @@ class ModelScores(Resource):
     ap50: float | None = None
     ap50_interval: tuple[float, float] | None = None
     ap50_95: float | None = None
+    ap50_95_interval: tuple[float, float] | None = None
     false_positives: int | None = None
     false_alarms_per_camera_hour: float | None = None
     false_alarms_interval: tuple[float, float] | None = None

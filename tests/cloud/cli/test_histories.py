@@ -94,17 +94,19 @@ def test_a_campaigns_evaluations_are_a_table(cloud: FilledCloud) -> None:
     assert "note: no control model is evaluated here" in done.output
 
 
-def test_ap50_has_its_interval_in_the_table_where_one_is_stored(cloud: FilledCloud) -> None:
-    metrics = {"truths": 9, "recall": 0.5, "precision": 0.8, "ap50": 0.61, "ap50_interval": [0.52, 0.69]}
-    older = {name: value for name, value in metrics.items() if name != "ap50_interval"}
+def test_average_precisions_have_their_intervals_where_they_are_stored(
+    cloud: FilledCloud,
+) -> None:
+    older = {"truths": 9, "recall": 0.5, "precision": 0.8, "ap50": 0.61, "ap50_95": 0.4}
+    metrics = {**older, "ap50_interval": [0.52, 0.69], "ap50_95_interval": [0.33, 0.48]}
     rows = (
         EvaluationRow(cloud.campaign, "e" * 64, "holdout", name, "all", given)
         for name, given in (("fire", metrics), ("smoke", older))
     )
     cloud.rows.put_evaluations(rows)
     words = run(cloud, "campaign", "evaluations", cloud.campaign).output
-    assert "50 % / 80 % / 61 % (52 % to 69 %) / -" in words
-    assert "50 % / 80 % / 61 % / -" in words
+    assert "50 % / 80 % / 61 % (52 % to 69 %) / 40 % (33 % to 48 %) / -" in words
+    assert "50 % / 80 % / 61 % / 40 % / -" in words
 
 
 def test_a_camera_of_another_site_is_one_sentence_with_those_that_there_are(cloud: FilledCloud) -> None:

@@ -64,8 +64,10 @@ def test_an_evaluation_is_equal_after_a_round_trip_through_json(tmp_path: Path) 
 def test_sums_over_conditions_and_classes_add_the_counts() -> None:
     script = [detections((BOX, 0.9, 0)), detections()]
     images = [labelled_image(TrueBox("fire", BOX)), labelled_image(TrueBox("fire", BOX), condition=NIGHT)]
-    total = evaluate(ScriptedDetector(script), images).of_class("fire")
+    found = evaluate(ScriptedDetector(script), images)
+    total = found.of_class("fire")
     assert total is not None
+    assert found.of_classes() == [total]
     assert (total.true_positives, total.missed, total.images, total.recall) == (1, 1, 2, 0.5)
     low, high = total.recall_interval
     assert low < 0.5 < high
@@ -80,7 +82,18 @@ def test_ap50_has_an_interval_over_images_and_over_conditions() -> None:
     assert whole is not None
     assert day.ap50_interval is not None
     assert whole.ap50_interval is not None
+    assert (day.ap50_95_interval, whole.ap50_95_interval) == (day.ap50_interval, whole.ap50_interval)
     assert day.ap50_interval[0] < whole.ap50_interval[0] < 0.5 < whole.ap50_interval[1] < day.ap50_interval[1]
+
+
+def test_the_interval_of_ap50_95_follows_boxes_that_overlap_less_than_half_of_its_steps_ask() -> None:
+    loose = (10.0, 10.0, 30.0, 26.0)  # IoU 0.8 with the true box
+    script = [detections((BOX, 0.9, 0)), detections((loose, 0.9, 0))] * 10
+    tally = evaluate(ScriptedDetector(script), [labelled_image(TrueBox("fire", BOX))] * 20).tally("fire", DAY)
+    assert tally is not None
+    assert tally.ap50_interval == (1.0, 1.0)
+    assert tally.ap50_95_interval is not None
+    assert tally.ap50_95_interval[0] < tally.ap50_95 < tally.ap50_95_interval[1] < 1.0
 
 
 def test_one_image_of_a_condition_leaves_it_and_the_class_without_an_interval_of_ap50() -> None:
@@ -89,16 +102,18 @@ def test_one_image_of_a_condition_leaves_it_and_the_class_without_an_interval_of
     day, night, whole = done.tally("fire", DAY), done.tally("fire", NIGHT), done.of_class("fire")
     assert (day and day.ap50_interval, night and night.ap50_interval) == ((1.0, 1.0), None)
     assert (whole and whole.ap50, whole and whole.ap50_interval) == (1.0, None)
+    assert whole is not None
+    assert whole.ap50_95_interval is None
 
 
-def test_an_evaluation_of_an_earlier_version_has_no_interval_of_ap50(tmp_path: Path) -> None:
+def test_an_evaluation_of_an_earlier_version_has_no_intervals_of_average_precisions(tmp_path: Path) -> None:
     found = evaluate(ScriptedDetector([detections((BOX, 0.9, 0))]), [labelled_image(TrueBox("fire", BOX))])
-    written = found.to_json().replace(',"ap50_interval":null', "")
-    assert "ap50_interval" not in written
+    written = found.to_json().replace(',"ap50_interval":null,"ap50_95_interval":null', "")
+    assert "_interval" not in written
     (tmp_path / "evaluation.json").write_text(written)
     read = StateFile(tmp_path / "evaluation.json", Evaluation).read()
     assert read is not None
-    assert read.tallies[0].ap50_interval is None
+    assert (read.tallies[0].ap50_interval, read.tallies[0].ap50_95_interval) == (None, None)
 
 
 @pytest.mark.parametrize(("class_id", "hits"), [(0, 1), (1, 1)])

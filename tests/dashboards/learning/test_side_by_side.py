@@ -44,6 +44,8 @@ def test_a_value_has_its_interval_and_the_change_to_the_parent() -> None:
             "recall_interval": (0.61, 0.78),
             "ap50": 0.6,
             "ap50_interval": (0.52, 0.69),
+            "ap50_95": 0.41,
+            "ap50_95_interval": (0.35, 0.46),
         },
     )
     markup = set_markup(found(one), "holdout", Scope())
@@ -51,6 +53,7 @@ def test_a_value_has_its_interval_and_the_change_to_the_parent() -> None:
         "fire day, clear 84 labelled hazards", "recall", "50 % 40–60", "70 % 61–78", "+20"
     ]  # fmt: skip
     assert row(markup, "holdout-fire-day-clear-ap50") == ["AP50", "62 %", "60 % 52–69", "−2"]
+    assert row(markup, "holdout-fire-day-clear-ap50_95")[2] == "41 % 35–46"
     assert "the intervals do not overlap" in markup
 
 

@@ -57,7 +57,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledCloud]:
     for digest, ap50 in ((OLD, 0.6), (NEW, 0.7)):
         metrics = {"truths": 20, "recall": 0.5, "recall_interval": [0.3, 0.7], "ap50": ap50, "ap50_95": 0.3}
         if digest == NEW:
-            metrics["ap50_interval"] = [0.58, 0.81]
+            metrics |= {"ap50_interval": [0.58, 0.81], "ap50_95_interval": [0.21, 0.39]}
         rows.put_evaluations([EvaluationRow(campaign, digest, "holdout", "fire", "all", metrics)])
     found.misses("fire", 2, {EvidenceSource.TEACHER: 1})
     found.reports.group_site("south", "harbour")
@@ -122,6 +122,7 @@ def test_candidate_incumbent_first_and_best_are_side_by_side(cloud: FilledCloud)
     assert (whole["first"].ap50, whole["candidate"].ap50, whole["best"].ap50) == (0.6, 0.7, 0.7)
     assert whole["incumbent"].recall_interval == (0.3, 0.7)
     assert (whole["first"].ap50_interval, whole["candidate"].ap50_interval) == (None, (0.58, 0.81))
+    assert (whole["first"].ap50_95_interval, whole["candidate"].ap50_95_interval) == (None, (0.21, 0.39))
     assert set(cells["shadow:north", "fire", "night-clear"]) == {"first", "best", "incumbent", "candidate"}
     shadow = cells["shadow:north", "fire", "night-clear"]["candidate"]
     assert (shadow.camera_hours, shadow.false_alarms_per_camera_hour) == (16.0, 0.25)
