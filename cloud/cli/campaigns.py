@@ -23,6 +23,7 @@ from messaging.api.campaign_plans import (
     PlannedOrderResource,
     RequirementResource,
 )
+from messaging.api.plan_wording import promotion_words
 from messaging.resources import CampaignRequest, CampaignResource
 from messaging.runtime.console import notes
 from messaging.runtime.program import ExitCode
@@ -203,27 +204,14 @@ def _mark(one: RequirementResource) -> str:
 
 
 def _print_facts(plan: CampaignPlanResource) -> None:
-    """Generator, prompts, limits of the comparisons, and sites."""
+    """Generator, prompts, what the candidate must keep to, and sites."""
     if plan.generator is not None:
         notes.print(f"generator {plan.generator.name}, licence {plan.generator.licence}")
     for order in plan.orders:
         for prompt in order.prompts:
             notes.print(f"prompt: {prompt}")
-    if (limits := plan.limits) is not None:
-        drops = (limits.recall_drop, limits.precision_drop, limits.condition_drop)
-        recall, precision, condition = (f"{100 * drop:g}" for drop in drops)
-        notes.print(
-            f"on the holdout a class may lose {recall} points of recall, {precision} of precision, and "
-            f"{condition} of recall in one condition"
-        )
-        notes.print(
-            f"in shadow runs at most {limits.false_alarm_ratio:g} times the false alarms and "
-            f"{limits.latency_ratio:g} times the latency"
-        )
-    if (rollout := plan.rollout) is not None:
-        canaries = ", ".join(rollout.canaries) or "-"
-        held = f"each group held for {rollout.hold_s:g} s"
-        notes.print(f"canary {canaries}, then all of {rollout.sites} sites in groups, {held}")
+    for about, words in promotion_words(plan).items():
+        notes.print(f"{about}: {words}")
 
 
 def _earlier(order: PlannedOrderResource) -> str:

@@ -14,6 +14,7 @@ from messaging.api.campaign_plans import (
     PlannedOrderResource,
     RequirementResource,
 )
+from messaging.api.plan_wording import promotion_words
 from messaging.api.samples import SampleResource
 from messaging.resources import CampaignRequest
 
@@ -91,7 +92,9 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
     stages = join(element("h3", "What its stages need"), needs) if plan.requirements else None
     generation = join(element("h3", "What the generator is asked for"), _generation(plan))
     proof = element("h3", "What it trains and proves with")
-    goes_to = join(element("h3", "What the candidate must keep to, and where it goes"), _promotion(plan))
+    goes_to = join(
+        element("h3", "What the candidate must keep to, and where it goes"), facts(promotion_words(plan))
+    )
     return join(orders, generation, proof, images, goes_to, time, stages)
 
 
@@ -102,32 +105,6 @@ def _generation(plan: CampaignPlanResource) -> Html:
     prompts = [prompt for order in plan.orders for prompt in order.prompts]
     examples = element("ul", *(element("li", prompt) for prompt in prompts), cls="prompts")
     return join(facts({"generator": stated}), examples if prompts else None)
-
-
-def _promotion(plan: CampaignPlanResource) -> Html:
-    """Limits of the comparisons, and the sites; empty for a cloud that does not state them."""
-    rows: dict[str, str] = {}
-    if (limits := plan.limits) is not None:
-        drops = (limits.recall_drop, limits.precision_drop, limits.condition_drop)
-        recall, precision, condition = (f"{100 * drop:g}" for drop in drops)
-        rows["on the holdout"] = (
-            f"a class may lose {recall} points of recall, {precision} of precision, and {condition} of "
-            "recall in one condition"
-        )
-        rows["in shadow runs"] = (
-            f"at least {limits.enough_tracks} supported tracks of each failure mode; at most "
-            f"{limits.false_alarm_ratio:g} times the false alarms, {limits.latency_ratio:g} times the latency"
-        )
-    if (rollout := plan.rollout) is not None:
-        rows["canary"] = ", ".join(rollout.canaries) or "none that you may see"
-        approval = ", ".join(rollout.approval_before)
-        waits = f"; a person approves before: {approval}" if approval else ""
-        rows["then"] = (
-            f"all of {phrases.count(rollout.sites, 'site')} in groups, each held for "
-            f"{phrases.duration(rollout.hold_s)}; more than {100 * rollout.stop_fraction:g} % of failures in "
-            f"a group roll all back{waits}"
-        )
-    return facts(rows)
 
 
 def samples_markup(found: Iterable[SampleResource]) -> Html:

@@ -74,7 +74,12 @@ def test_a_command_prints_a_table_for_people(
 
 def test_a_plan_states_what_the_campaign_uses_and_a_control_model_if_asked_for(cloud: RunningCloud) -> None:
     plain = run(cloud, "campaign", "plan", MODE).output
-    for stated in ("generator small-sd, licence", "prompt: a photo of", "points of recall", "canary harbour"):
+    for stated in (
+        "generator small-sd, licence",
+        "prompt: a photo of",
+        "points of recall",
+        "canary: harbour",
+    ):
         assert stated in plain
     stated = "a control model is trained too"
     assert stated in run(cloud, "campaign", "plan", MODE, "--control").output
