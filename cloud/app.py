@@ -30,6 +30,7 @@ from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns
 from cloud.doctor import named_checks, start_checks
 from cloud.errors import StageInterrupted
+from cloud.failure_modes.automatic_quarantine import AutomaticQuarantine
 from cloud.failure_modes.verdict_requests import VerdictRequests
 from cloud.fleet.dead_letters import DeadLetters
 from cloud.fleet.heartbeats import HeartbeatIntake
@@ -218,6 +219,7 @@ async def _serve(
     intake, checkpoints = _intake(parts, hub, services)
     contents = HubContents(hub, parts.signed, parts.rollouts, parts.models)
     retention = HubRetention(hub.bus, intake, time.monotonic)
+    quarantine = AutomaticQuarantine(intake.impossible, parts.reports, time.time)
     heartbeats = HeartbeatIntake(hub.bus, parts.reports, parts.metrics, parts.ledgers)
     triggers = _triggers(parts, services)
     certificate = CertificateRenewal(settings, hub.take_certificate, tls)
@@ -226,6 +228,7 @@ async def _serve(
         _release_first(first_models, parts),
         background.repeat("intake", 0.0, intake.read_batch),
         background.repeat_in_thread("refused credentials", EVENT_LOOP_PAUSE_S, services.refusals.step),
+        background.repeat_in_thread("quarantine", EVENT_LOOP_PAUSE_S, quarantine.step),
         background.repeat_in_thread("disk", DISK_EVERY_S, parts.check_disk),
         background.repeat_in_thread("campaigns", CAMPAIGNS_EVERY_S, services.campaigns.restart_dead),
         background.repeat_in_thread("retention", RETENTION_EVERY_S, parts.retention.step),

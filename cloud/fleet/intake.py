@@ -11,11 +11,20 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cloud.failure_modes.automatic_quarantine import ImpossibleReports
 from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
-from cloud.fleet.report_checks import Known, RefusalReason, ReportChecks, ReportRefused, reason_of
+from cloud.fleet.report_checks import (
+    IMPOSSIBLE,
+    Known,
+    RefusalReason,
+    ReportChecks,
+    ReportRefused,
+    reason_of,
+)
 from cloud.metrics import CloudMetrics
 from cloud.store.lane_progress import Arrival
 from cloud.store.report_insertion import Received
@@ -58,6 +67,7 @@ class Intake:
     checkpoints: CheckpointIntake
     batch: int = 200
     spans: Spans = NO_SPANS
+    impossible: ImpossibleReports = field(default_factory=lambda: ImpossibleReports(time.monotonic))
     _begun: bool = False
 
     def __post_init__(self) -> None:
@@ -116,6 +126,7 @@ class Intake:
         await self._settle(deliveries, {id(delivery) for delivery, *_ in bad})
         await self.receipts.write(arrival.site for arrival in arrivals)
         self._count(good, inserted.duplicates, [error for _, error, _ in bad])
+        self._note_impossible(good, bad)
         self.metrics.intake_s.observe(time.perf_counter() - began)
         return IntakeCounts(inserted.new, inserted.duplicates, len(bad))
 
@@ -132,6 +143,22 @@ class Intake:
         )
         if header is not None:
             self.store.note_ledger(parse_report_subject(_subject(delivery)).site, header.ledger)
+
+    def _note_impossible(
+        self,
+        good: Sequence[Received],
+        bad: Sequence[tuple[Delivery, MessageRefused, ReportHeader | None]],
+    ) -> None:
+        """Count what each site has signed, and what of it cannot be."""
+        signed = Counter(one.message.site for one in good)
+        impossible: Counter[str] = Counter()
+        for delivery, error, header in bad:
+            if header is not None:
+                site = parse_report_subject(_subject(delivery)).site
+                signed[site] += 1
+                impossible[site] += reason_of(error) in IMPOSSIBLE
+        for site, messages in signed.items():
+            self.impossible.note(site, messages, impossible[site])
 
     async def _settle(self, deliveries: Sequence[Delivery], refused: set[int]) -> None:
         """Wait for the hub's answer once for all that are good, and once for each that is refused."""

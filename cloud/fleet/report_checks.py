@@ -48,6 +48,11 @@ class RefusalReason(StrEnum):
     TIME = "time"
     COUNT = "count"
     PROTOTYPE = "prototype"
+    MODEL = "model"
+
+
+IMPOSSIBLE = (RefusalReason.COUNT, RefusalReason.PROTOTYPE)
+"""What an honest site does not send, whatever its version, model, classes and clock are."""
 
 
 class ReportRefused(MessageRefused):
@@ -137,7 +142,7 @@ class Known:
         space = self.spaces.get(report.embedding_digest)
         if space is None:
             raise ReportRefused(
-                RefusalReason.PROTOTYPE,
+                RefusalReason.MODEL,
                 f"the prototype is in embedding {report.embedding_digest[:12]}, which no released model has",
             )
         width = len(report.vector)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotKnown
+from cloud.store.access_records import AuditEntry
 from cloud.store.database import Database
 from cloud.store.hazard_changes import HazardChanges, Subscription
 from cloud.store.lists.fleet_lists import FleetLists
@@ -142,9 +143,14 @@ class ReportStore:
         with self._db.writing() as session:
             return _marked(session, site, revoked=True, key="", ledger_fault="")
 
-    def quarantine_site(self, site: str, quarantined: bool) -> Site:
-        """Leave a site's evidence out of everything that is learned, or count it again. Raises `NotKnown`."""
+    def quarantine_site(self, site: str, quarantined: bool, entry: AuditEntry | None = None) -> Site:
+        """Leave a site's evidence out of everything that is learned, or count it again. Raises `NotKnown`.
+
+        `entry` is added to the audit log in the same transaction, if nobody requested it.
+        """
         with self._db.writing() as session:
+            if entry is not None:
+                self._db.add(session, entry)
             return _marked(session, site, quarantined=quarantined)
 
     def group_site(self, site: str, group: str) -> Site:

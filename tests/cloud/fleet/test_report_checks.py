@@ -130,7 +130,7 @@ def outcome(folder: Path, report: Report, *, frames: int = 0) -> tuple[IntakeCou
         ("tracks on no frame", shadow(0, 5), "count", "5 supported tracks"),
         ("more detected in shadow", shadow(9, 1, candidate_detected=2), "count", "2 detected of 1"),
         ("another width", prototype((1, 2)), "prototype", "has 2 coordinates"),
-        ("unreleased space", prototype(HONEST, embedding_digest="f" * 64), "prototype", "no released model"),
+        ("unreleased space", prototype(HONEST, embedding_digest="f" * 64), "model", "no released model"),
         ("a length over the clip", prototype((127, 0, 0, 0), scale=100.0), "prototype", "length 1.27e+04"),
         ("no noise at all", prototype(HONEST, noise_sigma=1e-12), "prototype", "too little"),
     ],
