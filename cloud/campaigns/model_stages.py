@@ -20,7 +20,7 @@ from cloud.campaigns.outputs import (
     VerifiedSet,
 )
 from cloud.campaigns.planning import trains_control
-from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT
+from cloud.campaigns.promotion_gate import HOLDOUT_VERDICT, stored_verdict
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.campaigns.trainings import Share, run_plan, training_metrics
 from cloud.class_register import ClassRegister
@@ -30,7 +30,7 @@ from cloud.data.roles import DataRole
 from cloud.detector.model_files import ModelFiles
 from cloud.errors import StageFailed
 from cloud.evaluation.evaluate import Evaluation, evaluate_all
-from cloud.evaluation.promotion import MetricComparison, PromotionVerdict, Target, trial_verdict
+from cloud.evaluation.promotion import MetricComparison, Outcome, PromotionVerdict, Target, trial_verdict
 from cloud.failure_modes.rules import ModeKey
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
@@ -207,14 +207,20 @@ class ModelStages:
         return detector
 
     def trial(self, work: StageWork) -> StageResult:
-        """Sign the candidate for shadow runs if it is not worse on the holdout."""
+        """Sign the candidate for shadow runs if the stored verdict is that it is not worse on the holdout.
+
+        The signature asks for that verdict too. Raises `StageFailed` if none is stored.
+        """
         candidate = work.output(TrainOutput).bundle_digest
-        before, after = (self._evaluation(work, digest) for digest in (incumbent_of(work), candidate))
-        description = self.models.detector(candidate).description
-        verdict = self._verdict(work, before, after)
-        metrics = verdict_metrics(verdict)
-        if not verdict.passed:
-            return StageResult(metrics=metrics, stop=f"not for trial: {verdict.reason}")
+        verdict = stored_verdict(self.store.stages(work.campaign.id), candidate)
+        if verdict is None:
+            raise StageFailed(
+                f"no verdict on the holdout is stored of candidate {candidate[:12]}; start a new campaign"
+            )
+        metrics = {name: value for name, value in verdict.items() if name != "candidate"}
+        if metrics["outcome"] != Outcome.PASS:
+            return StageResult(metrics=metrics, stop=f"not for trial: {metrics['reason']}")
+        description, after = self.models.detector(candidate).description, self._evaluation(work, candidate)
         manifest = self.publisher.publish_trial(
             self.models.bundle(candidate).read_bytes(),
             description,

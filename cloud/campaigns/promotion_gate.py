@@ -7,7 +7,7 @@ evaluated. What a person imports or publishes as a first detector or a teacher i
 come here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class PromotionGate:
         done = [row for row in self.store.stages(campaign) if row.state is StageState.DONE]
         if not any(_evaluated(row, {digest, str(incumbent)}) for row in done):
             raise _refusal(campaign, digest, channel, "no evaluation of it and of the incumbent is stored")
-        if not any(_passed_holdout(row, digest) for row in done):
+        if (stored_verdict(done, digest) or {}).get("outcome") != _PASSED:
             raise _refusal(campaign, digest, channel, "no verdict on the holdout that it passed is stored")
         if channel is Channel.TRIAL:
             return
@@ -48,9 +48,14 @@ def _evaluated(row: StageRecord, digests: set[str]) -> bool:
     return row.stage is CampaignStage.EVALUATE and digests <= set(row.output.get("files", ()))
 
 
-def _passed_holdout(row: StageRecord, digest: str) -> bool:
-    verdict = row.metrics.get(HOLDOUT_VERDICT, {}) if row.stage is CampaignStage.EVALUATE else {}
-    return verdict.get("outcome") == _PASSED and verdict.get("candidate") == digest
+def stored_verdict(rows: Iterable[StageRecord], digest: str) -> Mapping[str, Any] | None:
+    """The newest verdict on the holdout in the finished stages of a campaign that is about this bundle."""
+    found = None
+    for row in rows:
+        if row.stage is CampaignStage.EVALUATE and row.state is StageState.DONE:
+            verdict: Mapping[str, Any] = row.metrics.get(HOLDOUT_VERDICT, {})
+            found = verdict if verdict.get("candidate") == digest else found
+    return found
 
 
 def _passed(row: StageRecord, stage: CampaignStage) -> bool:
