@@ -15,7 +15,7 @@ from dashboards.pages import (
     privacy,
     rollouts,
 )
-from dashboards.pages.fleet import cameras, site, sites
+from dashboards.pages.fleet import camera, cameras, site, sites
 from dashboards.pages.settings import tabs
 from dashboards.shell import Navigation, NavigationEntry, PageEntry
 
@@ -26,6 +26,7 @@ PAGES = (
     PageEntry("/sites", sites.page),
     PageEntry("/sites/{site}", site.page),
     PageEntry("/cameras", cameras.page),
+    PageEntry("/cameras/{site}/{camera}", camera.page),
     PageEntry("/failure-modes", failure_modes.page),
     PageEntry("/failure-modes/{mode}", failure_mode.page),
     PageEntry("/campaigns", campaigns.page),

@@ -261,12 +261,16 @@ def show_camera(
 def list_failures(
     status: Annotated[str | None, typer.Option(help="open, in_campaign, waiting, closed, reopened")] = None,
     group: Annotated[str | None, typer.Option(help="only with evidence from sites of this group")] = None,
+    site: Annotated[str | None, typer.Option(help="only with evidence from this site")] = None,
+    camera: Annotated[str | None, typer.Option(help="only with evidence of this camera")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """List failure modes, most harmful first."""
     with RemoteCloud.of_folder(data) as cloud:
-        found = cloud.page("failure-modes", FailureModeResource, status=status, group=group)
+        found = cloud.page(
+            "failure-modes", FailureModeResource, status=status, group=group, site=site, camera=camera
+        )
     show_list(
         found,
         as_json,

@@ -57,6 +57,7 @@ def names(cloud: FilledCloud, *, campaign: str, rollout: str) -> dict[str, str]:
     hazard = hazards.raise_for_status().json()["items"][0]
     return {
         "site": hazard["site"],
+        "camera": hazard["camera"],
         "event": hazard["event"],
         "mode": "fire.night-clear.missed",
         "campaign": campaign,

@@ -143,6 +143,21 @@ def test_a_viewer_has_no_buttons_in_the_rows_of_hazards(cloud: FilledCloud, tab:
     assert tab.page.locator("#hazards button.action").count() == 0
 
 
+def test_a_camera_has_its_health_hazards_and_failure_modes_on_a_page(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/cameras", "#cameras a:has-text('bridge')")
+    tab.page.click("#cameras a:has-text('bridge')")
+    tab.page.wait_for_url("**/cameras/north/bridge")
+    tab.wait_for_text("#camera", "p50 ")
+    tab.wait_for_text("#camera", "There is no live image here")
+    tab.page.wait_for_selector("#camera-modes .ag-row")
+    tab.page.wait_for_selector("#map-card .leaflet-interactive")
+    tab.page.click("#missed-card button:has-text('A hazard was missed')")
+    assert tab.page.input_value(".dialog input[aria-label='Camera']") == "north / bridge"
+    assert tab.violations == []
+
+
 def test_a_missed_hazard_is_reported_and_its_answer_appears(cloud: FilledCloud, tab: Tab) -> None:
     cloud.beat()
     cloud.start()

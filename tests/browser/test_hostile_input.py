@@ -57,6 +57,7 @@ def test_a_label_is_shown_as_it_was_typed_and_not_run(cloud: FilledCloud, tab: T
         "/sites/nowhere", "/hazards/north/nothing", "/failure-modes/none", "/campaigns/none", "/models/none",
         "/rollouts/none", "/campaigns/none/images", "/campaigns/none/comparison",
         f"/hazards?class_name={SCRIPT}", f"/sites/{SCRIPT}", f"/campaigns/{RIGHT_TO_LEFT}",
+        "/cameras/north/none", f"/cameras/north/{SCRIPT}",
         "/settings/nothing", "/nothing",
     ],
 )  # fmt: skip

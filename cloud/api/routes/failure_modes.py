@@ -56,7 +56,14 @@ def _fits(mode: FailureMode, wanted: ModeFilter) -> bool:
         and wanted.condition in (None, mode.key.condition.key)
         and wanted.kind in (None, mode.key.kind)
         and (wanted.site is None or wanted.site in mode.sites)
+        and (wanted.camera is None or any(_is_camera(name, wanted) for name in mode.cameras))
     )
+
+
+def _is_camera(name: str, wanted: ModeFilter) -> bool:
+    """Whether a camera (`SITE/CAMERA`) is the one that is wanted, of any site if none is named."""
+    site, _, camera = name.partition("/")
+    return camera == wanted.camera and wanted.site in (None, site)
 
 
 @router.get("/{mode}")

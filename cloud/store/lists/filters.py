@@ -84,7 +84,7 @@ class RequestFilter:
 
 @dataclass(frozen=True)
 class ModeFilter:
-    """Failure modes with evidence from a site, or from a group of sites."""
+    """Failure modes with evidence from a site, from a group of sites, or of a camera of the site."""
 
     status: ModeStatus | None = None
     class_name: Name = None
@@ -92,6 +92,7 @@ class ModeFilter:
     kind: ErrorKind | None = None
     site: Name = None
     group: Name = None
+    camera: Name = None
 
 
 @dataclass(frozen=True)

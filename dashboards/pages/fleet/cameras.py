@@ -16,7 +16,7 @@ from dashboards.scope import Scope
 from messaging.api.sites import CameraResource
 
 COLUMNS = (
-    Column("camera", "camera", width=78),
+    Column("camera", "camera", "html", width=78),
     Column("site", "site", "html", width=66),
     Column("state", "state", "html", width=96),
     Column("condition", "condition", width=80),
@@ -68,7 +68,8 @@ def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:
     state = "connected" if camera.connected else "no image"
     return {
         "id": f"{camera.site}/{camera.camera}",
-        "camera": camera.camera,
+        "camera": link(camera.camera, scope.link("cameras", camera.site, camera.camera)),
+        "camera_value": camera.camera,
         "site": link(camera.site, scope.link("sites", camera.site)),
         "site_value": camera.site,
         "state": pill(state, "good" if camera.connected else "bad"),

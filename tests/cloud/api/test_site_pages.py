@@ -43,6 +43,17 @@ def test_dead_letters_are_limited_to_a_site_by_its_whole_name(cloud: FilledCloud
     assert get(cloud, "dead-letters", site="Not a site").status_code == 422
 
 
+def test_failure_modes_are_limited_to_a_camera_of_a_site(cloud: FilledCloud) -> None:
+    def ids(**query: str) -> set[str]:
+        found = Page[FailureModeResource].model_validate(get(cloud, "failure-modes", **query).json()).items
+        assert all(f"north/{query['camera']}" in mode.cameras for mode in found)
+        return {mode.id for mode in found}
+
+    assert ids(camera="bridge", site="north") == ids(camera="bridge") != set()
+    assert ids(camera="market").isdisjoint(ids(camera="bridge"))
+    assert ids(camera="bridge", site="south") == set()
+
+
 def test_a_site_counts_the_open_failure_modes_of_which_it_has_reported_evidence(cloud: FilledCloud) -> None:
     listed = Page[SiteResource].model_validate(get(cloud, "sites").json()).items
     for one in listed:

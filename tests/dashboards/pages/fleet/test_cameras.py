@@ -1,8 +1,11 @@
 """The rows of the lists of cameras."""
 
+from dashboards.pages.fleet.camera import health_markup, place_of
 from dashboards.pages.fleet.cameras import row
 from dashboards.scope import Scope
+from messaging.api.places import PlaceResource
 from messaging.api.sites import BudgetResource, CameraResource
+from tests.support.dashboards.markup import text
 
 BRIDGE = CameraResource(
     site="north",
@@ -36,3 +39,22 @@ def test_a_camera_of_an_older_site_has_no_budget_left_that_the_cloud_assumes() -
     assert row(BRIDGE, Scope())["left"] == "not reported"
     budget = BudgetResource(epsilon=8.0, window_days=30, epsilon_left=0.0, account="spent")
     assert row(BRIDGE.model_copy(update={"budget": budget}), Scope())["left"] == "spent"
+
+
+def test_the_page_of_a_camera_has_the_numbers_of_the_heartbeat_and_no_other() -> None:
+    camera = BRIDGE.model_copy(update={"frames": 1_200, "skipped": 200, "failures": 3})
+    shown = text(health_markup(camera, Scope()))
+    assert "frames 1,200 of them processed 1,000 skipped without motion 200" in shown
+    assert "inference p50 10 ms, p95 20 ms" in shown
+    assert "decode errors 3" in shown
+    assert "in no heartbeat" in health_markup(None, Scope())
+
+
+def test_a_camera_without_a_position_is_where_its_site_is() -> None:
+    site, own = (
+        PlaceResource(site="north", camera=name, longitude=x, latitude=50.0, open_hazards=0, severity=None)
+        for name, x in ((None, 1.0), ("bridge", 2.0))
+    )
+    assert place_of((site, own), "north", "bridge") is own
+    assert place_of((site, own), "north", "market") is site
+    assert place_of((site, own), "south", "bridge") is None
