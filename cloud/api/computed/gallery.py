@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cloud.api.computed.duplicate_groups import MAX_COMPARED
+from cloud.api.computed.duplicate_groups import MAX_COMPARED, DuplicateGroups
 from cloud.api.paging import encode_cursor, integer_cursor
 from cloud.api.services import Services
 from cloud.api.views import image_view
@@ -35,8 +35,13 @@ _QUALITY = 85
 _FOLDERS = {"full": "images", "empty": "empty"}
 
 
-def gallery_image(services: Services, image: SyntheticImage, review: ImageReview | None) -> GalleryImage:
-    """An image with its labels, its review, and addresses of those views of which the files are there."""
+def gallery_image(
+    services: Services, image: SyntheticImage, review: ImageReview | None, duplicates: DuplicateGroups
+) -> GalleryImage:
+    """An image with its labels, its review, and addresses of those views of which the files are there.
+
+    `duplicates` are those of its campaign: they are looked up once for all images of a page.
+    """
     shown = image_view(image)
     base = f"{API_PREFIX}/campaigns/{image.campaign}/images/{image.id}"
     full, empty = (file_of(services, image, view) is not None for view in ("full", "empty"))
@@ -50,9 +55,7 @@ def gallery_image(services: Services, image: SyntheticImage, review: ImageReview
         empty=f"{base}/empty" if empty else None,
         difference=f"{base}/difference" if full and empty else None,
         review=None if review is None else ImageReviewResource.model_validate(review),
-        near_duplicates=services.duplicates.of(services.campaign_rows, image.campaign).others(image.id)[
-            :_DUPLICATES_SHOWN
-        ],
+        near_duplicates=duplicates.others(image.id)[:_DUPLICATES_SHOWN],
     )
 
 
@@ -63,7 +66,8 @@ def duplicates_page(
 
     The cursor is a place among them: it moves if images arrive between two pages. Raises `BadRequest`.
     """
-    every = services.duplicates.of(services.campaign_rows, campaign).images
+    duplicates = services.duplicates.of(services.campaign_rows, campaign)
+    every = duplicates.images
     start = integer_cursor(cursor)
     ids = every[start : start + limit]
     lists = services.campaign_rows.lists
@@ -71,7 +75,9 @@ def duplicates_page(
     reviews = services.histories.reviews.of_campaign(campaign)
     return Page(
         items=tuple(
-            gallery_image(services, rows[one], reviews.get(rows[one].name)) for one in ids if one in rows
+            gallery_image(services, rows[one], reviews.get(rows[one].name), duplicates)
+            for one in ids
+            if one in rows
         ),
         next=encode_cursor(start + limit) if start + limit < len(every) else None,
     )

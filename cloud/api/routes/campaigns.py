@@ -180,6 +180,7 @@ def images(
     if duplicates:
         return duplicates_page(services, campaign, wanted, cursor=cursor, limit=limit)
     reviews = services.histories.reviews.of_campaign(campaign)
+    near = services.duplicates.of(services.campaign_rows, campaign)
     found = services.campaign_rows.lists.images(
         campaign, wanted, after=integer_cursor(cursor), newest=newest, limit=limit + 1
     )
@@ -187,7 +188,7 @@ def images(
         found,
         limit,
         place=lambda image: image.id,
-        show=lambda image: gallery_image(services, image, reviews.get(image.name)),
+        show=lambda image: gallery_image(services, image, reviews.get(image.name), near),
     )
 
 
