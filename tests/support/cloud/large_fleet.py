@@ -27,7 +27,7 @@ CONDITIONS = [
     Condition(light, weather) for light in (Light.DAY, Light.NIGHT) for weather in tuple(Weather)[:4]
 ]
 WINDOW_S = 60 * 86_400
-BOX = (0.5, 0.5, 0.1, 0.1)
+BOX, PROMPT = (0.5, 0.5, 0.1, 0.1), "a street at night, seen by a camera on a pole"
 REASONS = ("blurred", "duplicate", "wrong_content")
 ROWS_AT_A_TIME = 20_000
 
@@ -157,10 +157,11 @@ def _campaigns(size: FleetSize, now: int) -> Iterator[dict[str, Any]]:
 def _images(size: FleetSize, rng: random.Random) -> Iterator[dict[str, Any]]:
     for number in range(size.images):
         kept = rng.random() < 0.75
+        hazards = [{"class": CLASSES[number % 7], "box": BOX, "prompt": PROMPT, "seed": number}]
         yield SyntheticImage(
             f"C{number % size.campaigns:025d}", f"image-{number:06d}",
             f"{CLASSES[number % 7]}.night-clear.missed", kept, "" if kept else REASONS[number % 3],
-            provenance={"seed": number},
+            provenance={"seed": number, "hazards": hazards if kept else []},
         ).values()  # fmt: skip
 
 
