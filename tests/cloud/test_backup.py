@@ -167,10 +167,16 @@ def _without_a_key(backup: Path) -> None:
     _rewritten(backup, lambda files: files.pop("releases/keys/root.pem"))  # type: ignore[arg-type,return-value]
 
 
+def _with_another_key(backup: Path) -> None:
+    """A valid archive, one file of which somebody has exchanged."""
+    _rewritten(backup, lambda files: files.update({"releases/keys/root.pem": b"another key"}))
+
+
 def _outside(backup: Path) -> None:
     def change(files: dict[str, bytes]) -> None:
         card = json.loads(files[CARD])
-        card["files"]["../../escaped"] = card["files"].pop("releases/keys/root.pem")
+        card["files"]["../../escaped"] = card["files"]["releases/keys/root.pem"]
+        files["../../escaped"] = files["releases/keys/root.pem"]
         files[CARD] = json.dumps(card).encode()
 
     _rewritten(backup, change)
@@ -183,7 +189,9 @@ def _later_version(backup: Path) -> None:
     _rewritten(backup, change)
 
 
-@pytest.mark.parametrize("damage", [_cut, _flip, _foreign, _empty, _without_a_key, _outside, _later_version])
+@pytest.mark.parametrize(
+    "damage", [_cut, _flip, _foreign, _empty, _without_a_key, _with_another_key, _outside, _later_version]
+)
 def test_a_damaged_or_foreign_backup_is_refused_in_one_sentence_and_leaves_nothing(
     backup: Path, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:

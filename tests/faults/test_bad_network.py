@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from messaging.errors import WireError
-from messaging.nats.blobs import NatsBlobs
-from messaging.nats.bus import NatsBus
-from tests.support.brokers import Hub, running_hub, running_site
+from tests.support.brokers import running_hub, running_site
 from tests.support.edge.gates import gate_settings, outgoing_ids
 from tests.support.faults.fleet import CloudIntake, FaultInjector, run_faults
 from tests.support.faults.tcp_proxy import TcpFaults, TcpProxy, tcp_proxy
+from tests.support.figures.slow_download import MODEL_BYTES, downloaded
 
 pytestmark = pytest.mark.broker
 
 BAD = TcpFaults(delay_s=0.3, jitter_s=0.2, resets=0.05, bytes_per_s=64_000.0)
-MODEL_BYTES = 6 * 2**20
 
 
 def _goes_silent(proxy: TcpProxy, for_s: float) -> Callable[[], None]:
@@ -67,39 +64,11 @@ def test_ten_thousand_reports_arrive_once_by_such_a_link(tmp_path: Path) -> None
     _all_arrive(tmp_path, reports=10_000, silent_s=60.0, seed=2)
 
 
-async def _downloaded(hub: Hub, proxy: TcpProxy, *, cuts: int) -> bytes:
-    """A model of 6 MB by way of the proxy, whose connections are cut on the way."""
-    cloud = await NatsBus.connect(hub.cloud_link())
-    stored = NatsBlobs(cloud)
-    await stored.ensure()
-    digest = await stored.put(bytes(range(256)) * (MODEL_BYTES // 256))
-    await cloud.close()
-    gate = await NatsBus.connect(hub.gate_link("s1", port=proxy.port))
-    targets = NatsBlobs(gate)
-    cutting = asyncio.create_task(_cut(proxy, cuts))
-    while True:
-        try:
-            data = await targets.get(digest, max_bytes=2 * MODEL_BYTES)
-            break
-        except WireError:
-            await asyncio.sleep(0.2)
-    cutting.cancel()
-    await gate.close()
-    return data
-
-
-async def _cut(proxy: TcpProxy, cuts: int) -> None:
-    for n in range(1, cuts + 1):
-        while proxy.to_client_bytes < n * MODEL_BYTES / (cuts + 1):
-            await asyncio.sleep(0.005)
-        proxy.cut()
-
-
 def test_a_model_that_is_cut_off_eight_times_costs_a_fifth_more_at_most(tmp_path: Path) -> None:
     with running_hub(tmp_path) as hub, tcp_proxy(hub.port) as proxy:
         hub.enrol("s1")
         proxy.faults.bytes_per_s = 4e6
-        data = asyncio.run(_downloaded(hub, proxy, cuts=8))
+        data = asyncio.run(downloaded(hub, proxy, cuts=8))
         assert len(data) == MODEL_BYTES
         assert proxy.connections > 8
         assert proxy.to_client_bytes <= 1.2 * MODEL_BYTES

@@ -9,6 +9,7 @@ import pytest
 
 from edge.errors import CandidateRefused, DetectorError
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
+from edge.vision.detections import Detections
 from edge.vision.onnx_detector import OnnxDetector
 from edge.vision.time_limits import TimeLimits
 from messaging.blobs import digest_of
@@ -114,6 +115,17 @@ def test_a_candidate_that_fails_in_service_is_rolled_back_and_no_frame_is_lost()
     assert detector.failed is SwapReason.CRASHED
     assert detector.description.name == "old"
     assert detector.frames_lost == 0
+
+
+def test_a_candidate_that_names_a_class_it_does_not_have_is_rolled_back_and_no_frame_is_lost() -> None:
+    detector = in_service()
+    candidate = prepared(detector, "new")
+    detector.swap(candidate)
+    wrong = Detections.of([[1, 1, 9, 9]], [0.9], [len(CLASSES)], embedding=np.zeros((1, 4)))
+    candidate.script = [wrong] * POLICY.failures_in_a_row
+    answers = [detector.detect_frame(IMAGE) for _ in range(POLICY.failures_in_a_row)]
+    assert {(model.description.name, found.class_id.max()) for model, found in answers} == {("old", 0)}
+    assert detector.failed is SwapReason.CRASHED
 
 
 def test_a_single_failure_in_probation_does_not_roll_back() -> None:
