@@ -21,6 +21,7 @@ from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cloud.dry_runs import active, before_change
 from cloud.errors import BackupRefused
 from cloud.settings import CloudSettings, DataFolder
 from cloud.store.database import open_database
@@ -93,13 +94,16 @@ def restore_backup(backup: Path, data: Path) -> BackupCard:
     """
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise BackupRefused(f"{data} is not empty; restore into a new folder and give it with --data")
-    data.absolute().parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=data.absolute().parent, prefix=".blindspot-restore-"))
+    parent = data.absolute().parent
+    if not active():
+        parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=parent if parent.exists() else None, prefix=".blindspot-restore-"))
     try:
         card = _unpack(backup, aside)
         if card.database:
             _renew(sqlite_url(aside / _DATABASE))
         Repository.open(aside / "releases").skip_versions()
+        before_change()
         if data.exists():
             data.rmdir()
         move_folder(aside, data.absolute())

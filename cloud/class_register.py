@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
+from cloud.dry_runs import before_change
 from cloud.settings import CloudSettings
 from messaging.hazard_classes import HazardClass
 from messaging.runtime.state_files import StateFile
@@ -43,6 +44,7 @@ class ClassRegister:
         with self._lock:
             longer = self.taxonomy.extended(classes)
             added = (*self._added, *classes)
+            before_change()
             self._file.write(added)
             self._added = added
         return longer

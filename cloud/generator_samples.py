@@ -22,6 +22,7 @@ from cloud.campaigns.image_stages import generator_arguments
 from cloud.campaigns.planning import order_of_mode
 from cloud.campaigns.turns import UNDER_WAY, CampaignPlace, place_of
 from cloud.data.datasets import DatasetRegister
+from cloud.dry_runs import before_change
 from cloud.errors import NotKnown, NotNow, StageFailed, StageInterrupted
 from cloud.failure_modes.register import ModeRegister
 from cloud.module_runs import ModuleRun, run_modules
@@ -92,6 +93,7 @@ class GeneratorSamples:
         with self._lock:
             if any(one.state == "running" for one in self._samples.values()):
                 raise NotNow("other samples are being generated; ask again when they are done")
+            before_change()
             sample = GeneratorSample(str(ULID()), mode, order, self._clock())
             self._samples[sample.id] = sample
             forgotten = list(self._samples)[:-KEPT]

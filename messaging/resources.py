@@ -20,6 +20,8 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 OPERATOR_HEADER = "Blindspot-Operator"
 OPERATOR_NAME = r"^[A-Za-z0-9_.@+-]{1,60}$"
 """Who asks for a change, as stated by the client and entered in the history; the token is one for all."""
+DRY_RUN_HEADER = "Blindspot-Dry-Run"
+"""`true` in a request that changes something: validate it and change nothing."""
 CLIENT_HEADER = "Blindspot-Client"
 """The address of the browser for which the page logs in; believed only with the data folder's token."""
 
@@ -52,6 +54,12 @@ class Problem(Resource):
     title: str
     status: int
     detail: str
+
+
+class DryRunResource(Resource):
+    """The answer to a valid dry run: what the request would do, as a sentence."""
+
+    would: str
 
 
 class VersionResource(Resource):

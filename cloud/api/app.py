@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from cloud.api.access.audit_trail import AuditTrail
 from cloud.api.access.guard import AccessGuard
 from cloud.api.access.permissions import differences, routes_of
+from cloud.api.dry_runs import DryRuns, add_dry_run_answer
 from cloud.api.guard import RequestGuard
 from cloud.api.openapi_document import document_errors_and_examples
 from cloud.api.problems import add_problems
@@ -78,6 +79,7 @@ def build_api(services: Services) -> FastAPI:
     if wrong := differences(routes_of(app)):
         raise ValueError(f"cloud.api.access.permissions and the routes differ in {', '.join(wrong)}")
     app.add_middleware(RepeatedRequests, answers=services.campaign_rows.answers)
+    app.add_middleware(DryRuns)
     app.add_middleware(
         AccessGuard,
         routes=routes_of(app),
@@ -93,4 +95,5 @@ def build_api(services: Services) -> FastAPI:
     )
     app.add_middleware(RequestTimes, metrics=services.metrics, spans=services.spans)
     add_problems(app)
+    add_dry_run_answer(app)
     return app

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from cloud.dry_runs import DryRunEnded, active
 from cloud.errors import BadRequest, CloudError, CloudUnreachable, NotAuthorised, NotKnown, NotNow
 from messaging.api.events import LiveEvent
 from messaging.cloud_address import CloudAddress, find_cloud
@@ -19,10 +20,12 @@ from messaging.cloud_requests import content_of, given, page_of, refusal_of, who
 from messaging.errors import FileFault
 from messaging.resources import (
     API_PREFIX,
+    DRY_RUN_HEADER,
     IDEMPOTENCY_HEADER,
     OPERATOR_HEADER,
     OPERATOR_NAME,
     CampaignResource,
+    DryRunResource,
 )
 from messaging.runtime.quoting import url_segment
 from messaging.tls.connections import tls_fault
@@ -140,13 +143,30 @@ class RemoteCloud:
             raise self._unreachable(error) from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        changes_nothing = active() and method != "GET"
+        if changes_nothing:
+            arguments["headers"] = {**arguments.get("headers", {}), DRY_RUN_HEADER: "true"}
         try:
             answer = self._client.request(method, whole_path(path), **arguments)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
         if answer.status_code >= 400:
             raise _refusal(answer)
+        if changes_nothing:
+            self._end_dry_run(answer)
         return answer
+
+    def _end_dry_run(self, answer: httpx.Response) -> None:
+        """Raise `DryRunEnded` for a change that would be made; else there was nothing to change."""
+        if DRY_RUN_HEADER not in answer.headers:
+            raise CloudUnreachable(
+                f"the cloud at {self.url} knows no dry runs and has made the change; install the same version"
+            )
+        try:
+            found = DryRunResource.model_validate_json(answer.content)
+        except ValidationError:
+            return
+        raise DryRunEnded(found.would)
 
     def _parsed(self, model: type[R], content: str | bytes) -> R:
         try:

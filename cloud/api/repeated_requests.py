@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloud import dry_runs
 from cloud.api.problems import problem
 from cloud.store.campaign_store import AnswerStore
 from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER
@@ -44,7 +45,7 @@ class RepeatedRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
         key = Headers(scope=scope).get(IDEMPOTENCY_HEADER) if scope["type"] == "http" else None
-        if key is None or scope["method"] != "POST" or not self._applies(scope["path"]):
+        if key is None or dry_runs.active() or scope["method"] != "POST" or not self._applies(scope["path"]):
             await self._app(scope, receive, send)
             return
         if re.match(KEY, key) is None:

@@ -6,6 +6,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from ulid import ULID
 
+from cloud import dry_runs
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import (
     DEFAULT_DATA,
@@ -18,6 +19,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.dry_run import changes_state
 from messaging.api.campaign_plans import (
     CampaignPlanResource,
     PlannedOrderResource,
@@ -123,7 +125,8 @@ def start(
 ) -> None:
     """Start a campaign."""
     if dry_run:
-        plan(modes, top, count, seed, cold_start, condition, control, data, as_json)
+        with dry_runs.dry_run():
+            plan(modes, top, count, seed, cold_start, condition, control, data, as_json)
         return
     with RemoteCloud.of_folder(data) as cloud:
         body = _request(modes, top, count, seed, cold_start, condition, control)
@@ -141,18 +144,21 @@ def watch(identity: CampaignArgument, data: DataOption = DEFAULT_DATA) -> None:
 
 
 @campaign.command("cancel")
+@changes_state
 def cancel(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Cancel a campaign; finished stages are kept for `resume`."""
     _move(identity, "cancel", data, as_json)
 
 
 @campaign.command("resume")
+@changes_state
 def resume(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Resume a cancelled or failed campaign after its last finished stage."""
     _move(identity, "resume", data, as_json)
 
 
 @campaign.command("approve")
+@changes_state
 def approve(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Approve a campaign that a trigger rule started."""
     _move(identity, "approve", data, as_json)

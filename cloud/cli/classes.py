@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from cloud.api.client import RemoteCloud
 from cloud.class_register import ClassRegister
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table
+from cloud.cli.dry_run import changes_state
 from cloud.cli.local.setup import ConfigOption, settings_of
+from cloud.dry_runs import before_change
 from messaging.errors import ConfigurationError
 from messaging.hazard_classes import HazardClass, HazardPlace, LabelRule
 from messaging.resources import AddedClasses, ClassesResource
@@ -34,6 +36,7 @@ def list_classes(
 
 
 @classes.command("add")
+@changes_state
 def add(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="names, in the order of the outputs")],
     file: Annotated[Path | None, typer.Option(help="a classes file that describes them")] = None,
@@ -72,12 +75,14 @@ def check(file: Annotated[Path, typer.Argument(help="a classes file")], as_json:
 
 
 @classes.command("init")
+@changes_state
 def init(
     file: Annotated[Path, typer.Argument(help="file to write")] = Path("classes.yaml"),
 ) -> None:
     """Write a classes file to start from, the shipped one; an existing file is never changed."""
     if file.exists():
         raise ConfigurationError(f"{file} exists already and was not changed; name a new file")
+    before_change()
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, SHIPPED_CLASSES.read_bytes())
     file.chmod(0o644)

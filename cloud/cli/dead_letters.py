@@ -7,6 +7,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, show_list, when
+from cloud.cli.dry_run import changes_state
 from cloud.errors import NotNow
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.runtime.console import notes
@@ -56,6 +57,7 @@ def show_dead_letter(letter: Letter, data: DataOption = DEFAULT_DATA, as_json: J
 
 
 @dead_letters.command("replay")
+@changes_state
 def replay_dead_letters(
     letters: Annotated[list[int] | None, typer.Argument(help="numbers, as in `deadletters list`")] = None,
     every: Annotated[bool, typer.Option("--all", help="all of them, the oldest first")] = False,

@@ -22,6 +22,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.dry_run import changes_state, confirm
 from cloud.errors import NotKnown, NotNow
 from messaging.access_resources import GroupRequest
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
@@ -89,6 +90,7 @@ def _teacher(site: SiteResource) -> str:
 
 
 @sites.command("add")
+@changes_state
 def add_site(
     site: Annotated[str, typer.Argument(help="the site's name: small letters, digits, - and _")],
     folder: Annotated[
@@ -133,19 +135,20 @@ def add_site(
 
 
 @sites.command("revoke")
+@changes_state
 def revoke_site(
     site: Annotated[str, typer.Argument(help="the site's name")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask for confirmation")] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Revoke a site: its credentials and reports are refused and it gets no more models."""
-    if not yes:
-        typer.confirm(f"Revoke site {site}? To enrol it again, its gate needs new credentials", abort=True)
+    confirm(f"Revoke site {site}? To enrol it again, its gate needs new credentials", yes=yes)
     _change_site(data, site, "revoke")
     notes.print(f"site {site} is revoked; enrol it again with `blindspot sites add {site}`")
 
 
 @sites.command("quarantine")
+@changes_state
 def quarantine_site(
     site: Annotated[str, typer.Argument(help="the site's name")],
     data: DataOption = DEFAULT_DATA,
@@ -156,6 +159,7 @@ def quarantine_site(
 
 
 @sites.command("release")
+@changes_state
 def release_site(
     site: Annotated[str, typer.Argument(help="the site's name")],
     data: DataOption = DEFAULT_DATA,
@@ -166,6 +170,7 @@ def release_site(
 
 
 @sites.command("group")
+@changes_state
 def group_site(
     site: Annotated[str, typer.Argument(help="the site's name")],
     group: Annotated[str | None, typer.Argument(help="the group's name; without one, no group")] = None,
@@ -316,6 +321,7 @@ def show_failure(
 
 
 @failures.command("assign")
+@changes_state
 def assign_failure(
     mode: Annotated[str, typer.Argument(help="a failure mode of unknown class")],
     class_name: Annotated[str, typer.Argument(help="the hazard class to assign")],

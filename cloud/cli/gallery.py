@@ -15,6 +15,7 @@ from cloud.cli.console import (
     print_table,
     show_list,
 )
+from cloud.cli.dry_run import changes_state
 from messaging.api.gallery import (
     GalleryImage,
     ImageReviewRequest,
@@ -74,6 +75,7 @@ def duplicates(
 
 
 @campaign.command("review")
+@changes_state
 def review(
     identity: CampaignArgument,
     image: Annotated[int, typer.Argument(help="id of the image, as in `campaign images`")],

@@ -17,6 +17,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.dry_run import changes_state
 from messaging.api.places import PlaceResource
 from messaging.api.verdict_requests import MissedHazard, VerdictRequestResource
 from messaging.resources import HazardResource, HazardStatusRequest
@@ -73,24 +74,28 @@ def places(
 
 
 @hazards.command("acknowledge")
+@changes_state
 def acknowledge(site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT_DATA) -> None:
     """Note that somebody deals with a hazard; integrations are notified."""
     _set_status(data, site, event, HazardStatusRequest(status="acknowledged"))
 
 
 @hazards.command("resolve")
+@changes_state
 def resolve(site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT_DATA) -> None:
     """Note that a hazard is dealt with; integrations are notified."""
     _set_status(data, site, event, HazardStatusRequest(status="resolved"))
 
 
 @hazards.command("false-alarm")
+@changes_state
 def false_alarm(site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT_DATA) -> None:
     """Note that a hazard was none; integrations are notified, and get nothing more of it."""
     _set_status(data, site, event, HazardStatusRequest(status="false_alarm"))
 
 
 @hazards.command("missed")
+@changes_state
 def missed(
     site: SiteArgument,
     camera: Annotated[str, typer.Argument(help="the camera that had it in view")],

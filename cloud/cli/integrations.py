@@ -6,6 +6,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, show_list, when
+from cloud.cli.dry_run import changes_state
 from cloud.errors import NotNow
 from messaging.integration_resources import DeliveryResource, IntegrationResource
 from messaging.runtime.console import notes
@@ -34,6 +35,7 @@ def list_integrations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = Fal
 
 
 @integrations.command("test")
+@changes_state
 def send_test(
     name: Annotated[str, typer.Argument(help="its name, as in `integrations list`")],
     data: DataOption = DEFAULT_DATA,
@@ -72,6 +74,7 @@ def list_deliveries(
 
 
 @integrations.command("replay")
+@changes_state
 def replay_deliveries(
     deliveries: Annotated[list[int] | None, typer.Argument(help="numbers of dead letters")] = None,
     every: Annotated[bool, typer.Option("--all", help="all of them, the oldest first")] = False,

@@ -21,6 +21,7 @@ from cloud.cli.console import (
     show_list,
     when,
 )
+from cloud.cli.dry_run import changes_state
 from cloud.cli.local.model_import import import_file
 from messaging.card_resources import ModelCard
 from messaging.release_resources import (
@@ -95,6 +96,7 @@ def card(
 
 
 @models.command("ticket")
+@changes_state
 def ticket(
     digest: DigestArgument,
     site: Annotated[
@@ -157,6 +159,7 @@ def _print_verified(found: Sequence[VerificationResource]) -> None:
 
 
 @teacher.command("publish")
+@changes_state
 def publish_teacher(
     file: Annotated[Path, typer.Argument(help="a detector bundle (.onnx) or a weights file (.safetensors)")],
     data: DataOption = DEFAULT_DATA,
@@ -186,6 +189,7 @@ def _bundle_of(file: Path) -> bytes:
 
 
 @rollout.command("start")
+@changes_state
 def start(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Roll out a release in groups: canary, a tenth, half, all of the sites; each is held."""
     with RemoteCloud.of_folder(data) as cloud:
@@ -224,6 +228,7 @@ def status(
 
 
 @rollout.command("pause")
+@changes_state
 def pause(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
@@ -232,6 +237,7 @@ def pause(
 
 
 @rollout.command("resume")
+@changes_state
 def resume(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
@@ -240,6 +246,7 @@ def resume(
 
 
 @rollout.command("approve")
+@changes_state
 def approve(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
@@ -248,6 +255,7 @@ def approve(
 
 
 @rollout.command("stop")
+@changes_state
 def stop(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:
@@ -256,6 +264,7 @@ def stop(
 
 
 @rollout.command("rollback")
+@changes_state
 def roll_back(
     identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
 ) -> None:

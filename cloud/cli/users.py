@@ -6,6 +6,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, body_of, print_json, show_list, when
+from cloud.cli.dry_run import changes_state
 from messaging.access_resources import (
     AuditResource,
     NewToken,
@@ -46,6 +47,7 @@ def list_users(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 
 
 @users.command("add")
+@changes_state
 def add_user(
     name: Name,
     role: Annotated[UserRole, typer.Option(help="viewer, operator, trainer or admin")],
@@ -63,6 +65,7 @@ def add_user(
 
 
 @users.command("change")
+@changes_state
 def change_user(
     name: Name,
     role: Annotated[UserRole | None, typer.Option(help="another role")] = None,
@@ -100,6 +103,7 @@ def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 
 
 @tokens.command("add")
+@changes_state
 def add_token(
     user: Name,
     label: Annotated[str, typer.Argument(help="what it is for")],
@@ -120,6 +124,7 @@ def add_token(
 
 
 @tokens.command("revoke")
+@changes_state
 def revoke_token(
     token: Annotated[str, typer.Argument(help="its id, as in `tokens list`")], data: DataOption = DEFAULT_DATA
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
+from cloud.dry_runs import before_change
 from cloud.errors import WeightsRefused
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.release_register import record_release
@@ -43,6 +44,7 @@ class TeacherReleases:
         description = self._described(bundle)
         self.rollouts.refuse_another(Role.TEACHER)
         before = self.releases.current_service(Role.TEACHER)
+        before_change()
         manifest = self.publisher.publish_teacher(bundle, description)
         sites = self.rollouts.sites(Role.TEACHER)
         if sites:  # before it is recorded, so that no site is ordered outside the rollout

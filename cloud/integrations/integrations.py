@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from cloud.dry_runs import before_change
 from cloud.errors import NotKnown
 from cloud.integration_settings import Integration, MqttSettings
 from cloud.integrations.delivering import Deliverer
@@ -95,6 +96,7 @@ class Integrations:
         if name not in self._deliverers:
             known = ", ".join(self._deliverers) or "none is configured"
             raise NotKnown(f"integration {name[:40]!r} is not known; known: {known}")
+        before_change()
         return self._deliverers[name].test()
 
     def replay(self, delivery: int) -> HazardDelivery:

@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from cloud import dry_runs
 from cloud.errors import StoreUnavailable
 from cloud.store.mapping import Record
 from messaging.runtime.os_errors import disk_is_full
@@ -76,6 +77,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits on a clean exit.
 
+        In a dry run it is rolled back, and `DryRunEnded` is raised, once it has changed a row.
         Raises `StoreUnavailable`, also when another writer holds the lock for `BUSY_TIMEOUT_S`.
         """
         with (
@@ -84,7 +86,14 @@ class Database:
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
         ):
+            if not dry_runs.active():
+                yield session
+                return
+            changed = _changed_rows(connection)
             yield session
+            session.flush()
+            if any(changed):
+                dry_runs.before_change()
 
     def add(self, session: Session, record: Record) -> bool:
         """Insert a record; False if its key is in the table already, which leaves the row as it is."""
@@ -287,6 +296,20 @@ def _sentence(url: URL, what: str, error: Exception) -> str:
         else "check that the database runs, and the user, password and name in store.url"
     )
     return f"store {_place(url)} {what} ({cause[:200]}); {remedy}"
+
+
+def _changed_rows(connection: Connection) -> list[int]:
+    """A list that gets the number of rows of every statement that changes some."""
+    numbers: list[int] = []
+
+    def count(
+        _connection: object, cursor: Any, _text: object, _values: object, context: Any, _: bool
+    ) -> None:
+        if context.isinsert or context.isupdate or context.isdelete:
+            numbers.append(cursor.rowcount)
+
+    event.listen(connection, "after_cursor_execute", count)
+    return numbers
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

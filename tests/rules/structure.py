@@ -83,6 +83,7 @@ FLOORS = {
     "cloud": (
         *(
             "errors",
+            "dry_runs",
             "metrics",
             "network_settings",
             "integration_settings",

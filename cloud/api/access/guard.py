@@ -1,6 +1,7 @@
 """What is checked before a request's body is read: who it is from, and what that may do.
 
-Every change that is requested, also one that is refused for its role, becomes an entry of the audit log. The
+Every change that is requested, also one that is refused for its role, becomes an entry of the audit log; a
+dry run is no change. The
 addresses without a token hold nothing about sites. Whoever has the data folder's token may state a name.
 """
 
@@ -22,7 +23,7 @@ from cloud.api.problems import problem
 from cloud.errors import NotKnown
 from cloud.store.report_store import ReportStore
 from messaging.access_resources import UserRole
-from messaging.resources import API_PREFIX, OPERATOR_HEADER, OPERATOR_NAME
+from messaging.resources import API_PREFIX, DRY_RUN_HEADER, OPERATOR_HEADER, OPERATOR_NAME
 
 LOGIN = API_PREFIX + "/sessions"
 WITHOUT_TOKEN = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/openapi.json", "/asyncapi.json"})
@@ -90,16 +91,17 @@ class AccessGuard:
         try:
             await self._pass_on(scope, receive, answer_of, refused)
         finally:
-            await asyncio.to_thread(
-                self._trail.note,
-                principal,
-                address,
-                target.action,
-                target.params,
-                status=answer_of.status,
-                before=before,
-                answer=bytes(answer_of.body),
-            )
+            if not answer_of.is_dry_run:
+                await asyncio.to_thread(
+                    self._trail.note,
+                    principal,
+                    address,
+                    target.action,
+                    target.params,
+                    status=answer_of.status,
+                    before=before,
+                    answer=bytes(answer_of.body),
+                )
 
     def _examined(
         self, path: str, headers: Headers, target: _Target | None, address: str
@@ -163,11 +165,13 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 500
+        self.is_dry_run = False
         self.body = bytearray()
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.is_dry_run = DRY_RUN_HEADER in Headers(raw=message["headers"])
         elif len(self.body) <= MAX_ANSWER_BYTES:
             self.body += message.get("body", b"")
         await self._send(message)

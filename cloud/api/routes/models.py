@@ -13,6 +13,7 @@ from cloud.api.model_card import model_card
 from cloud.api.paging import Cursor, Limit, decode_cursor, page_of_query, pair_cursor
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import model_view, rollout_view, whole_rollout_view
+from cloud.dry_runs import before_change
 from cloud.errors import BadRequest
 from cloud.store.lists.filters import ModelFilter
 from cloud.store.records import Rollout
@@ -101,6 +102,7 @@ def verify(services: CloudServices, digest: str) -> VerificationResource:
 def ticket(services: CloudServices, digest: str, request: TicketRequest) -> TicketResource:
     """Sign a downgrade ticket: sites may install this release although they have run a newer one."""
     release = services.releases.release(digest)
+    before_change()
     expires_at_utc = int(services.clock() + request.days * _DAY_S)
     signed = services.tickets.sign_ticket(release.digest, request.sites, expires_at_utc)
     return TicketResource.model_validate(signed)
@@ -110,6 +112,8 @@ def ticket(services: CloudServices, digest: str, request: TicketRequest) -> Tick
 def withdraw_ticket(services: CloudServices, digest: str) -> TicketResource:
     """Withdraw the downgrade ticket; a site that has used it keeps its model."""
     release = services.releases.release(digest)
+    if services.tickets.ticket(release.digest) is not None:
+        before_change()
     return TicketResource.model_validate(services.tickets.withdraw_ticket(release.digest))
 
 

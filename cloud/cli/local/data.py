@@ -9,7 +9,9 @@ import typer
 
 from cloud.class_register import ClassRegister
 from cloud.cli.console import JsonOption, print_json, print_table, short
+from cloud.cli.dry_run import changes_state
 from cloud.cli.local.setup import ConfigOption, settings_of
+from cloud.dry_runs import before_change
 from cloud.errors import DataRefused
 from cloud.settings import CloudSettings, DataFolder
 from messaging.runtime.console import notes, out
@@ -51,6 +53,7 @@ SegmentsOption = Annotated[
 
 
 @data_app.command("add")
+@changes_state
 def add(
     folder: FolderArgument,
     role: Annotated[str, typer.Option(help=_ROLES)],
@@ -67,6 +70,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Add images with one role; they are copied and never changed. Refused if there is any fault."""
+    from cloud.data.faults import refuse
     from cloud.data.roles import role_of
 
     settings = settings_of(path, data)
@@ -74,6 +78,8 @@ def add(
     options = _options(settings, wanted, maps, drop, split=split, segments_as_boxes=segments_as_boxes)
     register = _register(settings)
     described = register.check(folder, options)
+    refuse(described.origin, described.faults)
+    before_change()
     dataset = register.store(described, wanted, name, licence=licence)
     for note in described.notes:
         notes.print_line(f"note: {note}")
@@ -139,6 +145,7 @@ def list_data(path: ConfigOption = None, data: StoreOption = None, as_json: Json
 
 
 @data_app.command("remove")
+@changes_state
 def remove(
     key: Annotated[str, typer.Argument(metavar="NAME_OR_DIGEST", help="as `blindspot data list` shows it")],
     path: ConfigOption = None,
@@ -149,6 +156,7 @@ def remove(
     register = _register(settings)
     dataset = register.find(key)
     _refuse_while_used(settings)
+    before_change()
     removed = register.remove(dataset)
     what = f"removed {dataset.name} ({dataset.digest[:12]}, role {dataset.role})"
     out.print_line(f"{what}: {removed.files} files, {dataset.images} images, from {dataset.folder}")

@@ -4,21 +4,23 @@ Root keys may be kept on other machines: there only `root make` and `root sign` 
 The commands that change the cloud's folder need the cloud to be stopped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cloud.cli.dry_run import changes_state
 from cloud.cli.local.setup import ConfigOption, settings_of
+from cloud.dry_runs import active, before_change
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.console import notes
 from messaging.runtime.text_files import read_bytes
 from messaging.trust.keys import PublicKey, SigningKey
 from messaging.trust.root_metadata import described_root, sign_root
-from messaging.trust.signing import Repository
+from messaging.trust.signing import ONE_KEY_ROLES, Repository
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys that sign releases.")
 root = typer.Typer(no_args_is_help=True, help="The root: which keys may sign what; root keys sign it.")
@@ -29,12 +31,14 @@ ProposalArgument = Annotated[Path, typer.Argument(help="the proposal's file")]
 
 
 @keys_app.command("rotate")
+@changes_state
 def rotate_key(
     role: Annotated[str, typer.Argument(help="targets, snapshot or timestamp")],
     path: ConfigOption = None,
     data: DataFolderOption = None,
 ) -> None:
     """Replace a signing key; sites accept the new one by the new root. Stop the cloud first."""
+    _refuse_unknown([role])
     with _repository(path, data) as repository:
         repository.rotate_key(role)
     notes.print(f"the {role} key is replaced; the cloud publishes the new root when it starts")
@@ -50,10 +54,12 @@ def show(path: ConfigOption = None, data: DataFolderOption = None) -> None:
 
 
 @root.command("make")
+@changes_state
 def make(file: Annotated[Path, typer.Argument(help="the key's file, on the medium that keeps it")]) -> None:
     """Make a root key on this machine: FILE is secret (0600), FILE.pub is for `root propose`."""
     if file.exists():
         raise ConfigurationError(f"{file} exists already; name another file, or use it")
+    before_change()
     file.parent.mkdir(parents=True, exist_ok=True)
     key = SigningKey.read_or_make(file).public
     public = file.with_name(f"{file.name}.pub")
@@ -62,6 +68,7 @@ def make(file: Annotated[Path, typer.Argument(help="the key's file, on the mediu
 
 
 @root.command("propose")
+@changes_state
 def propose(
     file: ProposalArgument,
     keys: Annotated[
@@ -77,6 +84,7 @@ def propose(
 ) -> None:
     """Write the next root, which renews it; a root key on this machine signs it at once."""
     found = [PublicKey.from_bytes(read_bytes(key), str(key)) for key in keys or ()]
+    _refuse_unknown(rotate or ())
     with _repository(path, data) as repository:
         proposal = repository.propose_root(root_keys=found, threshold=threshold, rotate=rotate or ())
     write_atomically(file, proposal)
@@ -85,23 +93,32 @@ def propose(
 
 
 @root.command("sign")
+@changes_state
 def sign(
     file: ProposalArgument,
     key: Annotated[Path, typer.Option("--key", help="the file of a root key")],
 ) -> None:
     """Add a root key's signature to a proposal, where the key is kept; compare the printed keys."""
     proposal = sign_root(read_bytes(file), SigningKey.read(key))
+    before_change()
     write_atomically(file, proposal)
     notes.print_line(described_root(proposal))
 
 
 @root.command("accept")
+@changes_state
 def accept(file: ProposalArgument, path: ConfigOption = None, data: DataFolderOption = None) -> None:
     """Make a signed proposal the root that sites follow. Stop the cloud first."""
+    proposal = read_bytes(file)
     with _repository(path, data) as repository:
-        repository.accept_root(read_bytes(file))
+        repository.accept_root(proposal)
         notes.print_line(described_root(repository.root_bytes))
         notes.print_line(repository.described)
+
+
+def _refuse_unknown(roles: Sequence[str]) -> None:
+    if unknown := [role for role in roles if role not in ONE_KEY_ROLES]:
+        raise ConfigurationError(f"role {unknown[0]!r} has no key to rotate; name one of {ONE_KEY_ROLES}")
 
 
 @contextmanager
@@ -110,5 +127,8 @@ def _repository(path: Path | None, data: Path | None) -> Iterator[Repository]:
     from cloud.campaigns.process_lock import sole_process
 
     folder = settings_of(path, data).folder
+    if active():
+        Repository.open(folder.releases)
+    before_change()
     with sole_process(folder):
         yield Repository(folder.releases)

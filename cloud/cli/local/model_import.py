@@ -11,15 +11,20 @@ import typer
 
 from cloud.class_register import ClassRegister
 from cloud.cli.console import JsonOption, print_json, short
+from cloud.cli.dry_run import changes_state
 from cloud.cli.local.setup import ConfigOption, settings_of
+from cloud.dry_runs import active, before_change
 from messaging.errors import ConfigurationError
 from messaging.runtime.console import notes
+from messaging.runtime.text_files import read_bytes
+from messaging.trust.manifest import MAX_BUNDLE_BYTES
 
 if TYPE_CHECKING:
     from cloud.model_import.importing import ImportedModel
     from cloud.store.access_records import AuditEntry
 
 
+@changes_state
 def import_file(
     file: Annotated[
         Path,
@@ -58,8 +63,11 @@ def import_file(
     request = ImportRequest(
         file, _name(name or file.stem), read_class_map(classes) if classes else {}, _input_size(size)
     )
+    refuse_begun_fleet(settings.folder.releases)
+    if active():
+        read_bytes(file, limit_bytes=MAX_BUNDLE_BYTES)
+    before_change()
     with sole_process(settings.folder), closing(open_database(settings.store_url)) as database:
-        refuse_begun_fleet(settings.folder.releases)
         kept = ModelFiles(settings.folder.models)
         work = ModelImport(
             ClassRegister(settings).taxonomy,

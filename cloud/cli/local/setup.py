@@ -9,6 +9,8 @@ import typer
 import yaml
 
 from cloud.cli.console import JsonOption, print_json
+from cloud.cli.dry_run import changes_state
+from cloud.dry_runs import before_change
 from cloud.settings import CloudSettings
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
@@ -55,6 +57,7 @@ def settings_of(path: Path | None, data: Path | None) -> CloudSettings:
     return settings if data is None else settings.model_copy(update={"data": data})
 
 
+@changes_state
 def init(
     folder: Annotated[Path, typer.Argument(help="folder for the configuration file")] = Path(),
     host: Annotated[
@@ -69,12 +72,13 @@ def init(
     if path.exists():
         notes.print(f"{path} exists already; nothing was written")
         raise typer.Exit(ExitCode.FAILED)
-    folder.mkdir(parents=True, exist_ok=True)
     template = _TEMPLATE.format(data=yaml_string((folder / "blindspot-data").as_posix()))
     if host:
         quoted = [yaml_string(name) for name in host]
         template += _REACHABLE.format(host=quoted[0], names=", ".join(quoted[1:]))
     settings = parse_settings(CloudSettings, template, origin="--host", environment={})
+    before_change()
+    folder.mkdir(parents=True, exist_ok=True)
     if host:
         certificate_authority(settings).make()
     write_atomically(path, template.encode())
@@ -161,6 +165,7 @@ def backup(
     notes.print(f"wrote {written}; it holds private keys")
 
 
+@changes_state
 def restore(
     backup_file: Annotated[
         Path, typer.Argument(metavar="BACKUP", help="a file that `blindspot backup` wrote")
@@ -179,15 +184,19 @@ def restore(
 
 
 @db.command("renew")
+@changes_state
 def renew(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
     """Make a database that was restored by other means another one for its sites. Stop the cloud first."""
-    from cloud.store.database import open_database
+    from cloud.store.database import inspected_database, open_database
     from cloud.store.receipt_store import ReceiptStore
 
-    database = open_database(settings_of(path, data).store_url)
+    url = settings_of(path, data).store_url
+    inspected_database(url)
+    before_change()
+    database = open_database(url)
     try:
         identity = ReceiptStore(database).renew_identity()
     finally:
@@ -219,13 +228,17 @@ def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 @db.command("migrate")
+@changes_state
 def migrate(
     path: ConfigOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
     """Migrate the database to the newest schema, as `cloud run` does at its start."""
-    from cloud.store.database import open_database
+    from cloud.store.database import inspected_database, open_database
 
-    database = open_database(settings_of(path, data).store_url)
+    url = settings_of(path, data).store_url
+    inspected_database(url)
+    before_change()
+    database = open_database(url)
     database.close()
     notes.print(f"{database.place} has the newest schema")
