@@ -16,6 +16,7 @@ LISTS = ("hazards", "sites", "cameras", "failure-modes", "campaigns", "models", 
 def test_each_list_shows_what_the_cloud_has_and_follows_it(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()
+    tab.page.set_viewport_size({"width": 1440, "height": 900})  # in less, a wide table has cards
     tab.open("/sites", "#sites .ag-row")
     assert re.match(
         r"north online Quarantine Revoke \d+ s ago 2 3 0 0a0a0a0a 77777777 25 % of frames",
