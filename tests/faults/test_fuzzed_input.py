@@ -38,7 +38,7 @@ from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.faults.mangled import DEEP, json_values, mangled, yaml_documents
 from tests.support.messaging.samples import DIGEST, HAZARD, MISDETECTION, ULID_SAMPLE
 from tests.support.messaging.site_keys import site_key
-from tests.support.profiles import INPUTS
+from tests.support.profiles import DOCUMENTS, INPUTS
 from tests.support.release_fleet import SITE, Fleet
 
 SLOWEST_CPU_S = 5.0
@@ -120,6 +120,7 @@ few = settings(
     max_examples=INPUTS, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
+documents = settings(few, max_examples=DOCUMENTS)
 
 
 def _refusal(read: Callable[[bytes], object], data: bytes, errors: tuple[type[Exception], ...]) -> str | None:
@@ -162,7 +163,7 @@ def test_a_configuration_is_read_or_refused_in_one_sentence(model: type[BaseMode
     def read(data: bytes) -> object:
         return parse_settings(model, data.decode(), origin="it", environment={})
 
-    @few
+    @documents
     @given(yaml_documents)
     def run(text: str) -> None:
         _refusal(read, text.encode("utf-8", "replace"), (ConfigurationError,))
@@ -170,7 +171,7 @@ def test_a_configuration_is_read_or_refused_in_one_sentence(model: type[BaseMode
     run()
 
 
-@few
+@documents
 @given(yaml_documents)
 def test_a_description_of_data_is_read_or_refused_in_one_sentence(text: str) -> None:
     _refusal(lambda data: parse_yaml(data.decode(), "it"), text.encode("utf-8", "replace"), (FileFault,))

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 MANY = os.environ.get("BLINDSPOT_EXAMPLES") == "many"
 INPUTS = 10_000 if MANY else 60
 """Inputs of each reader of foreign bytes."""
+DOCUMENTS = 2_000 if MANY else 60
+"""YAML documents of each configuration, which take longer to make and to read."""
 RUNS, STEPS = (1_000, 60) if MANY else (20, 40)
 """Runs of a state machine, and steps of each."""
 
