@@ -79,6 +79,10 @@ class RemoteCloud:
         """An answer as text. Raises as `get`."""
         return self._request("GET", path).text
 
+    def content(self, path: str) -> bytes:
+        """An answer as bytes, an image for instance. Raises as `get`."""
+        return self._request("GET", path).content
+
     def page(self, path: str, item: type[R], *, most: int | None = None, **query: Any) -> list[R]:
         """All items of a list, page after page, or the first `most`."""
         items: list[R] = []

@@ -1,6 +1,9 @@
-"""`blindspot campaign images|duplicates|review`: generated images and what people make of them."""
+"""`blindspot campaign images|samples|duplicates|review`: generated images and what people make of them."""
 
-from typing import Annotated
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,17 +19,25 @@ from cloud.cli.console import (
     show_list,
 )
 from cloud.cli.dry_run import changes_state
+from cloud.errors import NotKnown
 from messaging.api.gallery import (
     GalleryImage,
     ImageReviewRequest,
     ImageReviewResource,
     NearDuplicatesResource,
 )
+from messaging.api.samples import MOST_SAMPLES, SampleRequest, SampleResource
+from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.console import notes
+from messaging.runtime.program import ExitCode
 from messaging.runtime.quoting import url_segment
 
 CampaignArgument = Annotated[str, typer.Argument(help="id of the campaign, as in `campaign list`")]
 UNDO = "none"
+SAMPLE_POLL_S = 1.0
+
+
+ImageView = Literal["full", "empty", "difference", "thumbnail"]
 
 
 @campaign.command("images")
@@ -34,6 +45,12 @@ def images(
     identity: CampaignArgument,
     kept: Annotated[bool | None, typer.Option("--kept/--refused", help="only these")] = None,
     label: Annotated[str | None, typer.Option(help="only those with a box of this class")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="also write them into this folder, by their names")
+    ] = None,
+    view: Annotated[
+        ImageView, typer.Option(help="with --out: as it is, without its hazards, their difference, small")
+    ] = "full",
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,6 +59,8 @@ def images(
     path = f"campaigns/{url_segment(identity)}/images"
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page(path, GalleryImage, kept=asked, label=label, limit=500)
+        if folder is not None:
+            _write_images(cloud, path, found, folder, view)
     show_list(
         found,
         as_json,
@@ -53,6 +72,34 @@ def images(
         ),
         empty="The campaign has generated no image yet." if label is None else "No image has such a box.",
     )  # fmt: skip
+
+
+@campaign.command("samples")
+@changes_state
+def samples(
+    mode: Annotated[str, typer.Argument(help="id of a failure mode, as in `failures list`")],
+    count: Annotated[int, typer.Option(min=1, max=MOST_SAMPLES, help="hazards on the sheet")] = 4,
+    seed: Annotated[int | None, typer.Option(min=0, help="another seed, other images")] = None,
+    sheet: Annotated[Path, typer.Option("--out", help="the PNG file")] = Path("samples.png"),
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate samples of what a campaign would make of a failure mode, and write them as one sheet."""
+    body = body_of(SampleRequest, mode=mode, count=count, seed=seed)
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.send("POST", "samples", SampleResource, body)
+        while found.state == "running":
+            time.sleep(SAMPLE_POLL_S)
+            found = cloud.get(f"samples/{url_segment(found.id)}", SampleResource)
+        if found.state == "done":
+            write_atomically(sheet, cloud.content(f"samples/{url_segment(found.id)}/sheet"))
+    if as_json:
+        print_json(found)
+    elif found.state == "done":
+        notes.print_line(f"{sheet}: {found.hazards} hazards, {found.labelled} of them with a label")
+    if found.state == "failed":
+        notes.print_line(f"error: no sample of {mode} was generated: {found.reason}")
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @campaign.command("duplicates")
@@ -93,3 +140,17 @@ def review(
         print_json(found)
         return
     notes.print_line(f"image {image} is {found.verdict or 'not reviewed'}: {found.note}")
+
+
+def _write_images(
+    cloud: RemoteCloud, path: str, images: Sequence[GalleryImage], folder: Path, view: ImageView
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = 0
+    for image in images:
+        try:
+            write_atomically(folder / f"{image.name}.jpg", cloud.content(f"{path}/{image.id}/{view}"))
+        except NotKnown:
+            missing += 1
+    absent = f"; {missing} have no such file any more" if missing else ""
+    notes.print_line(f"{folder}: {len(images) - missing} images{absent}")

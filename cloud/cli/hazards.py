@@ -14,12 +14,15 @@ from cloud.cli.console import (
     JsonOption,
     body_of,
     print_json,
+    print_table,
+    short,
     show_list,
     when,
 )
 from cloud.cli.dry_run import changes_state
 from messaging.api.places import PlaceResource
 from messaging.api.verdict_requests import MissedHazard, VerdictRequestResource
+from messaging.integration_resources import DeliveryResource
 from messaging.resources import HazardResource, HazardStatusRequest
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
@@ -49,6 +52,44 @@ def list_hazards(
             h.confidence,
         ),
         empty="No site has reported a hazard yet.",
+    )  # fmt: skip
+
+
+@hazards.command("show")
+def show(
+    site: SiteArgument, event: EventArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+) -> None:
+    """Show one hazard event with everything that is known of it, and its deliveries to integrations."""
+    path = f"hazards/{url_segment(site)}/{url_segment(event)}"
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(path, HazardResource)
+        deliveries = cloud.page(f"{path}/deliveries", DeliveryResource)
+    if as_json:
+        sent = [one.model_dump(mode="json") for one in deliveries]
+        print_json({**found.model_dump(mode="json"), "deliveries": sent})
+        return
+    x, y, width, height = (f"{100 * value:.0f} %" for value in found.box)
+    rows = [
+        ("class", found.class_name),
+        ("severity", found.severity),
+        ("state", found.state),
+        ("status", found.status.replace("_", " ")),
+        ("camera", found.camera),
+        ("zone", found.zone),
+        ("condition", found.condition),
+        ("confidence", f"{found.confidence:.2f}"),
+        ("box", f"centre {x}, {y}; size {width} x {height} of the frame"),
+        ("from", when(found.started_at_utc)),
+        ("last report", when(found.at_utc)),
+        ("model", short(found.model_digest)),
+    ]
+    print_table(f"Hazard {found.event} of {found.site}", ("", ""), rows, "")
+    print_table(
+        "Deliveries",
+        ("number", "queued", "integration", "change", "state", "attempts", "outcome"),
+        [(d.id, when(d.queued_at), d.integration, d.change, d.state, d.attempts, d.outcome)
+         for d in deliveries],
+        "Nothing of it was sent to an integration.",
     )  # fmt: skip
 
 

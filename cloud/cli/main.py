@@ -78,6 +78,7 @@ COMMANDS = {
     "integrations": Entry("integrations", "integrations", FLEET),
     "classes": Entry("classes", "classes", LOOP),
     "data": Entry("local.data", "data_app", LOOP),
+    "misdetections": Entry("evidence", "misdetections", LOOP),
     "failures": Entry("fleet", "failures", LOOP, more=("histories",)),
     "campaign": Entry("campaigns", "campaign", LOOP, more=("gallery", "provenance")),
     "generator": Entry("generator", "generator", LOOP),

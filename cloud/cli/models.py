@@ -70,6 +70,35 @@ def list_models(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
     )  # fmt: skip
 
 
+@models.command("show")
+def show(digest: DigestArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show one release: its classes with their thresholds, where it runs, and its downgrade ticket."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get(f"models/{url_segment(digest)}", ModelResource)
+    if as_json:
+        print_json(found)
+        return
+    thresholds = found.description.get("thresholds", {})
+    signed, permits = found.ticket, "none"
+    if signed is not None:
+        permits = f"{signed.number}, until {when(signed.expires_at_utc)}"
+    rows = [
+        ("name", found.name),
+        ("digest", found.digest),
+        ("role", found.role),
+        ("channel", found.channel),
+        ("version", found.version),
+        ("bytes", found.length_bytes),
+        ("parent", short(found.parent_digest)),
+        ("campaign", found.campaign),
+        ("signed", when(found.signed_at)),
+        ("classes from", ", ".join(f"{name} {value:g}" for name, value in thresholds.items())),
+        ("runs at", found.sites),
+        ("downgrade ticket", permits),
+    ]
+    print_table(f"Model {short(found.digest)}", ("", ""), rows, "")
+
+
 class CardFormat(StrEnum):
     """How a card is printed."""
 

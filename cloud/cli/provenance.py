@@ -1,16 +1,26 @@
 """`blindspot models lineage`, `blindspot campaign evaluations`: where a model comes from, how good it is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.campaigns import campaign
-from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, percent, print_json, print_table, short
+from cloud.cli.console import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    percent,
+    print_json,
+    print_table,
+    short,
+    show_list,
+)
 from cloud.cli.models import models
 from messaging.api.evaluations import EvaluationsResource, ModelScores
 from messaging.api.lineage import LineageResource
+from messaging.resources import ComparisonResource
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
@@ -51,6 +61,29 @@ def lineage(
     print_table("Lineage", ("", ""), rows, "")
     for note in found.notes:
         notes.print(f"note: {note}")
+
+
+@campaign.command("comparison")
+def comparison(
+    identity: Annotated[str, typer.Argument(help="id of the campaign, as in `campaign list`")],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show recall of incumbent and candidate, class by condition, on the holdout and in shadow runs."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page(f"campaigns/{url_segment(identity)}/comparison", ComparisonResource)
+    show_list(
+        found,
+        as_json,
+        title="Comparison",
+        columns=("on", "class", "condition", "recall before", "after"),
+        row=lambda c: (c.role, c.class_name, c.condition, _recall(c.before), _recall(c.after)),
+        empty="The candidate has not been evaluated yet.",
+    )
+
+
+def _recall(metrics: dict[str, Any] | None) -> str:
+    return "-" if metrics is None or metrics.get("recall") is None else percent(metrics["recall"])
 
 
 @campaign.command("evaluations")

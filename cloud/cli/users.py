@@ -46,6 +46,18 @@ def list_users(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
     )  # fmt: skip
 
 
+@users.command("me")
+def show_me(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show as whom the commands ask the cloud, and with which role."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get("me", UserResource)
+    if as_json:
+        print_json(found)
+        return
+    limit = f", limited to {', '.join(found.groups)}" if found.groups else ""
+    out.print_line(f"{found.name} is {found.role}{limit}")
+
+
 @users.command("add")
 @changes_state
 def add_user(

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 import yaml
 
-from cloud.cli.console import JsonOption, print_json
+from cloud.api.client import RemoteCloud
+from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json
 from cloud.cli.dry_run import changes_state
 from cloud.dry_runs import before_change
 from cloud.settings import CloudSettings
+from messaging.api.configuration import ConfigurationResource
 from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.configuration_files import load_settings, parse_settings
@@ -225,6 +227,17 @@ def show(path: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json(values)
     else:
         out.print(yaml.safe_dump(values, sort_keys=False), end="")
+
+
+@cloud_app.command("settings")
+def running_settings(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Print the settings in effect of the running cloud, without secrets."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.get("configuration", ConfigurationResource)
+    if as_json:
+        print_json(found.settings)
+    else:
+        out.print(yaml.safe_dump(found.settings, sort_keys=False), end="")
 
 
 @db.command("migrate")

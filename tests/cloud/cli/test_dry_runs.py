@@ -40,12 +40,14 @@ READING = {
     *("keys show", "ledger days", "ledger export", "ledger show", "ledger verify", "message", "models card"),
     *("models lineage", "models list", "models verify", "overview events", "overview show"),
     *("overview trends", "rollout list", "rollout status", "sites groups", "sites list", "sites show"),
-    *("tokens list", "users list"),
+    *("campaign comparison", "cloud settings", "hazards show", "misdetections list", "models show"),
+    *("tokens list", "users list", "users me"),
 }
 """Commands that change neither the cloud nor what it keeps; some write a file of what they read."""
 PROGRAMS = {"cloud run", "demo", "demo-real", "experiment run", "generator try"}
 """Programs, which run for long or only make files of their own."""
 NOT_READY = {
+    "campaign samples": "samples are generated when",
     "integrations test": "integration 'city' is not known",
     "integrations replay": "1",
     "deadletters replay": "1",
@@ -166,6 +168,7 @@ def _arguments(fleet: Fleet, folder: Path) -> dict[str, tuple[object, ...]]:
         "campaign cancel": (fleet.cloud.campaign,),
         "campaign resume": ("failed",),
         "campaign review": (fleet.cloud.campaign, 1, "rejected"),
+        "campaign samples": ("garbage.day-rain.missed",),
         "campaign start": ("garbage.day-rain.missed",),
         "classes add": ("boat", "--words", "a boat"),
         "deadletters replay": (1,),
