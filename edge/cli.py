@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.rich_utils
 from rich.progress import Progress
 
 from messaging.runtime.addresses import masked_text
 from messaging.runtime.configuration_files import load_settings
-from messaging.runtime.console import notes, out
+from messaging.runtime.console import has_styles, notes, out
 from messaging.runtime.program import (
     ExitCode,
     configure_logging,
@@ -272,6 +273,8 @@ def message(
 def main() -> None:
     """Entry point; see `messaging.runtime.program` for exit codes."""
     configure_logging()
+    if not has_styles():
+        vars(typer.rich_utils)["COLOR_SYSTEM"] = None
     raise SystemExit(exit_code_of(app))
 
 

@@ -14,10 +14,12 @@ from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
+import typer.rich_utils
 from typer.core import TyperGroup
 
 from cloud.errors import CloudUnreachable
 from messaging.errors import BlindspotError
+from messaging.runtime.console import has_styles
 from messaging.runtime.program import ExitCode, configure_logging, report_error
 
 logger = logging.getLogger(__name__)
@@ -133,6 +135,8 @@ def options(
 
 def main() -> None:
     """Entry point: run a command; an error becomes one sentence on stderr and an exit code."""
+    if not has_styles():
+        vars(typer.rich_utils)["COLOR_SYSTEM"] = None
     try:
         app()
     except (BlindspotError, OSError) as error:

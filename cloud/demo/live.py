@@ -14,6 +14,7 @@ from cloud.demo.budget import DemoPlan
 from cloud.errors import CloudUnreachable
 from messaging.api.sites import CameraResource
 from messaging.resources import CampaignResource, FailureModeResource
+from messaging.runtime.console import has_styles
 
 MODES_SHOWN = 8
 STAGE_STYLES = {"done": "green", "running": "yellow", "failed": "red"}
@@ -34,6 +35,7 @@ class LiveView:
     def __init__(self, console: Console, began: float | None = None) -> None:
         """`began`: when the run began (monotonic); now unless given."""
         self._console = console
+        self._refreshes = console.is_terminal and has_styles()
         self._began = time.monotonic() if began is None else began
         self._status = ""
         self._plan: DemoPlan | None = None
@@ -44,12 +46,12 @@ class LiveView:
         )
 
     def __enter__(self) -> "LiveView":
-        if self._console.is_terminal:
+        if self._refreshes:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
+        if self._refreshes:
             self._live.stop()
 
     def say(self, text: str) -> None:
@@ -72,7 +74,7 @@ class LiveView:
     def show_status(self, text: str) -> None:
         """Show what the demo does now, in one line."""
         self._status = text
-        if not self._console.is_terminal:
+        if not self._refreshes:
             self._console.print(f"{self._clock()}{self._left()}  {text}", highlight=False)
 
     def refresh(self, cloud: RemoteCloud, campaign: str | None) -> DemoSnapshot:
