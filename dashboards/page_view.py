@@ -68,9 +68,13 @@ class PageView:
         """The time of this server, in seconds since 1970; the browser's clock is never used."""
         return time.time()
 
-    def may(self, role: UserRole) -> bool:
-        """Whether the viewer has a role, so that a page offers only what the cloud will permit."""
-        return self.viewer.has_role(role)
+    def may(self, role: UserRole, *, one_site: bool = False) -> bool:
+        """Whether the cloud will permit the viewer a change that needs a role, so that a page may offer it.
+
+        `one_site`: the change concerns one site alone; viewers who are limited to site groups may make
+        no other.
+        """
+        return self.viewer.has_role(role) and (one_site or not self.viewer.user.groups)
 
     def go(self, *parts: str, **query: str | None) -> None:
         """Open another page in the same scope."""

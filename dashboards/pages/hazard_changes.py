@@ -34,7 +34,7 @@ MISSED = "Missed"
 
 def columns(view: PageView) -> tuple[Column, ...]:
     """The columns of buttons that the viewer's role permits."""
-    return COLUMNS if view.may(UserRole.OPERATOR) else ()
+    return COLUMNS if view.may(UserRole.OPERATOR, one_site=True) else ()
 
 
 def cells(hazard: HazardResource) -> dict[str, Html]:
@@ -67,7 +67,7 @@ def connect(view: PageView, table: Table, known: Mapping[str, HazardResource]) -
 def page_buttons(view: PageView, site: str, event: str) -> dict[str, ui.button]:
     """The buttons of a hazard's page by status; none for whose role permits none."""
     buttons = {}
-    for status, text in CHOICES.items() if view.may(UserRole.OPERATOR) else ():
+    for status, text in CHOICES.items() if view.may(UserRole.OPERATOR, one_site=True) else ():
         button = ui.button(text, on_click=lambda status=status: change(view, site, event, status))
         buttons[status] = button.props("outline no-caps")
     return buttons

@@ -47,7 +47,7 @@ TITLE = "A hazard was missed"
 def build(view: PageView) -> None:
     """The list of reports with their states; operators have a button for another one."""
     with card("Reported as missed", name="missed-card", aside=f"the latest {SHOWN}"):
-        if view.may(UserRole.OPERATOR):
+        if view.may(UserRole.OPERATOR, one_site=True):
             with ui.row().classes("actions"):
                 button = ui.button(TITLE, icon="visibility_off", on_click=lambda: ask(view))
                 button.props("unelevated no-caps")

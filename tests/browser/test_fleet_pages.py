@@ -203,6 +203,24 @@ def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(
     tab.page.wait_for_selector("#site button:has-text('Enrol again')")
 
 
+def test_a_site_is_put_into_a_group_and_taken_out_of_it(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/sites/north", "#site .pill")
+    for wanted, shown in (("Harbour 2", None), ("harbour", "harbour"), ("", "north")):
+        tab.page.click("#site button:has-text('Site group')")
+        tab.page.fill(".dialog input", wanted)
+        tab.page.click(".dialog button:has-text('Save')")
+        if shown is None:
+            tab.wait_for_text(".dialog", "lower-case letters")
+            tab.page.click(".dialog button:has-text('Cancel')")
+        tab.page.wait_for_selector(".dialog", state="detached")
+        expected = wanted if shown else cloud.reports.site("north").site_group
+        tab.wait_for_text("#site", expected)
+        assert cloud.reports.site("north").site_group == expected
+    assert tab.violations == []
+
+
 def test_a_site_is_quarantined_released_and_revoked_from_its_row(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()

@@ -41,7 +41,7 @@ async def page(view: PageView) -> None:
     with card("Hazards", name="hazards-card", aside=f"the latest {SHOWN}"):
         seen = Table(hazards.COLUMNS, name="hazards", empty=NO_HAZARD)
     with card("Reported as missed", name="missed-card", aside=f"the latest {SHOWN}"):
-        if view.may(UserRole.OPERATOR):
+        if view.may(UserRole.OPERATOR, one_site=True):
             with ui.row().classes("actions"):
                 ask = ui.button(missed_hazards.TITLE, icon="visibility_off")
                 ask.on_click(lambda: missed_hazards.ask(view, camera=f"{site}/{camera}"))

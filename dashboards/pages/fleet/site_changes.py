@@ -1,4 +1,4 @@
-"""What may be done to a site: quarantine, release, revoke, enrol again, remove; each with its consequence."""
+"""What may be done to a site: quarantine, release, revoke, group, enrol again, remove its reports."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ from nicegui import ui
 from dashboards.components.dialogs import confirmed
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import enrol
+from dashboards.pages.fleet.site_group import group
 from dashboards.pages.fleet.site_removal import remove
 from messaging.access_resources import UserRole
 from messaging.resources import SiteResource
 
-CHANGE_ROLES = {"quarantine": UserRole.OPERATOR, "release": UserRole.OPERATOR, "revoke": UserRole.ADMIN}
 CHANGES = {
     "quarantine": (
         "Quarantine",
@@ -37,6 +37,13 @@ CHANGES = {
 """Title, what happens, text of the button, what is said afterwards."""
 
 
+def may(view: PageView, verb: str) -> bool:
+    """Whether the viewer may make a change (a key of `CHANGES`)."""
+    if verb == "revoke":
+        return view.may(UserRole.ADMIN)
+    return view.may(UserRole.OPERATOR, one_site=True)
+
+
 async def change(view: PageView, site: str, verb: str) -> None:
     """Ask whether a change (a key of `CHANGES`) is wanted, naming what it does, and request it."""
     title, sentence, button, done = CHANGES[verb]
@@ -47,7 +54,7 @@ async def change(view: PageView, site: str, verb: str) -> None:
 
 def offered(view: PageView, site: SiteResource) -> tuple[str, ...]:
     """The keys of `CHANGES` that the state of a site and the viewer's role permit, the mildest first."""
-    return tuple(verb for verb, role in CHANGE_ROLES.items() if verb in permitted(site) and view.may(role))
+    return tuple(verb for verb in CHANGES if verb in permitted(site) and may(view, verb))
 
 
 def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
@@ -57,12 +64,15 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
         await enrol(view, name)
 
     buttons = {}
-    for verb, role in CHANGE_ROLES.items():
-        if view.may(role):
+    for verb in CHANGES:
+        if may(view, verb):
             colour = " color=negative" if verb == "revoke" else ""
             button = ui.button(CHANGES[verb][2], on_click=lambda verb=verb: change(view, name, verb))
             buttons[verb] = button.props(f"outline no-caps{colour}")
     if view.may(UserRole.ADMIN):
+        buttons["group"] = ui.button("Site group", on_click=lambda: group(view, name)).props(
+            "outline no-caps"
+        )
         buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")
         gone = ui.button("Remove its reports", on_click=lambda: remove(view, name))
         buttons["remove"] = gone.props("outline no-caps color=negative")
@@ -75,7 +85,7 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
 
 
 def permitted(site: SiteResource) -> frozenset[str]:
-    """What the state of a site permits: keys of `CHANGES`, `enrol`, and `remove`."""
+    """What the state of a site permits: keys of `CHANGES`, `group`, `enrol`, and `remove`."""
     if site.revoked:
-        return frozenset({"enrol", "remove"})
-    return frozenset({"revoke", "release" if site.quarantined else "quarantine"})
+        return frozenset({"group", "enrol", "remove"})
+    return frozenset({"group", "revoke", "release" if site.quarantined else "quarantine"})

@@ -17,7 +17,7 @@ from dashboards.components.table import Column, action, link
 from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import enrol
-from dashboards.pages.fleet.site_changes import CHANGE_ROLES, CHANGES, change, offered
+from dashboards.pages.fleet.site_changes import CHANGES, change, may, offered
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
@@ -89,7 +89,7 @@ async def page(view: PageView) -> None:
 
 def columns_for(view: PageView) -> tuple[Column, ...]:
     """The columns; those of buttons, beside the state, are for whose role permits one of their changes."""
-    wanted = (column for column, verbs in ACTIONS.values() if any(view.may(CHANGE_ROLES[v]) for v in verbs))
+    wanted = (column for column, verbs in ACTIONS.values() if any(may(view, verb) for verb in verbs))
     place = [column.field for column in COLUMNS].index("state") + 1
     return (*COLUMNS[:place], *wanted, *COLUMNS[place:])
 

@@ -2,25 +2,31 @@
 
 import pytest
 
-from dashboards.pages.fleet import enrolment, site_changes, sites
+from dashboards.pages.fleet import enrolment, site_changes, site_group, sites
 from messaging.resources import SiteResource
 
 
 @pytest.mark.parametrize(
     ("state", "offered"),
     [
-        ({}, {"revoke", "quarantine"}),
-        ({"quarantined": True}, {"revoke", "release"}),
-        ({"revoked": True}, {"enrol", "remove"}),
-        ({"revoked": True, "quarantined": True}, {"enrol", "remove"}),
+        ({}, {"group", "revoke", "quarantine"}),
+        ({"quarantined": True}, {"group", "revoke", "release"}),
+        ({"revoked": True}, {"group", "enrol", "remove"}),
+        ({"revoked": True, "quarantined": True}, {"group", "enrol", "remove"}),
     ],
 )
 def test_a_site_is_offered_only_what_its_state_permits(state: dict[str, bool], offered: set[str]) -> None:
     assert site_changes.permitted(SiteResource(site="north", online=True, **state)) == offered
 
 
-def test_every_change_says_what_happens_and_needs_a_role() -> None:
-    assert site_changes.CHANGES.keys() == site_changes.CHANGE_ROLES.keys()
+@pytest.mark.parametrize(
+    ("text", "fault"), [("", False), ("harbour", False), ("Old Town", True), ("a" * 100, True)]
+)
+def test_a_group_is_a_slug_or_none(text: str, fault: bool) -> None:
+    assert (site_group.group_fault(text) is not None) == fault
+
+
+def test_every_change_says_what_happens() -> None:
     assert all(len(sentence) > 50 for _, sentence, _, _ in site_changes.CHANGES.values())
 
 
