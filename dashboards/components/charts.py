@@ -6,6 +6,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import EChartPointClickEventArguments
 
+from dashboards.components.empty import Empty
 from dashboards.markup import Html, element
 from dashboards.theme import DARK, LIGHT, Palette
 
@@ -15,8 +16,13 @@ WIDTH, HEIGHT = 120, 28
 class Chart:
     """A chart; `show` replaces its options (those of ECharts) when they are other ones."""
 
-    def __init__(self, *, name: str, description: str, height_px: int = 260) -> None:
-        """`description` states for screen readers what the chart shows."""
+    def __init__(
+        self, *, name: str, description: str, height_px: int = 260, empty: Empty | None = None
+    ) -> None:
+        """`description` states for screen readers what the chart shows; `empty`: what `show_empty` shows."""
+        self._empty = None if empty is None else empty.element()
+        if self._empty is not None:
+            self._empty.set_visibility(False)
         self._element = ui.echart({}, renderer="svg").classes("chart").style(f"height: {height_px}px")
         self._element.props(f'id={name} role=img aria-label="{description}"')
         self._shown: dict[str, Any] = {}
@@ -31,11 +37,21 @@ class Chart:
 
     def show(self, options: dict[str, Any]) -> None:
         """Show these options."""
+        self._set_empty(False)
         if options != self._shown:
             self._shown = options
             self._element.options.clear()
             self._element.options.update(options)
             self._element.update()
+
+    def show_empty(self) -> None:
+        """Show the empty state in the place of the chart, whose axes would have nothing on them."""
+        self._set_empty(True)
+
+    def _set_empty(self, empty: bool) -> None:
+        if self._empty is not None:
+            self._empty.set_visibility(empty)
+            self._element.set_visibility(not empty)
 
 
 def palette(theme: str) -> Palette:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
-from dashboards.markup import element
+from dashboards.markup import Html, element
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,15 @@ class Empty:
     def element(self) -> ui.element:
         """The elements."""
         with ui.element("div").classes("empty") as place:
-            command = element("code", self.command) if self.command else None
-            ui.html(element("p", self.sentence, " ", command), sanitize=False)
+            ui.html(self._text(), sanitize=False)
             if self.button and self.on_click is not None:
                 ui.button(self.button, on_click=self.on_click).props("unelevated no-caps")
         return place
+
+    def markup(self) -> Html:
+        """Sentence and command, as a part of other markup."""
+        return self._text("empty")
+
+    def _text(self, cls: str = "") -> Html:
+        command = element("code", self.command) if self.command else None
+        return element("p", self.sentence, " ", command, cls=cls)

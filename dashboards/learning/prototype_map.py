@@ -87,9 +87,7 @@ def modes_of(
 
 
 def map_in_words(found: PrototypeMapResource) -> str:
-    """What the map shows, in a sentence."""
-    if not found.points:
-        return "No prototype is known yet. Sites send one a class and condition when enough tracks agree."
+    """What a map with points shows, in a sentence."""
     usable = sum(point.usable for point in found.points)
     return (
         f"{phrases.count(len(found.points), 'prototype')}, {usable:,} usable; a hollow point holds more "

@@ -9,6 +9,7 @@ from uuid import uuid4
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.components.section import Markup, card, heading
 from dashboards.errors import CloudRefused, DashboardError
 from dashboards.learning.mode_names import mode_name, mode_text
@@ -34,6 +35,11 @@ OFFERED = 50
 OFFER_EVERY_S = 30.0
 SAMPLES_EVERY_S = 1.0
 CONTROL = "Train a control model too, without this campaign's images, to measure their effect"
+NO_MODE = Empty(
+    "No failure mode is open. Misdetections that the sites report open one; "
+    "this command reports a hazard that a camera missed:",
+    command="blindspot hazards missed SITE CAMERA CLASS",
+)
 NOTHING_CHOSEN = "Choose a failure mode: the plan is made at once, and starts nothing."
 
 
@@ -63,6 +69,8 @@ class _Wizard:
         with card(
             "1. Failure modes", name="campaign-modes", aside=f"open ones by harm; at most {MOST_MODES}"
         ):
+            self._no_mode = NO_MODE.element()
+            self._no_mode.set_visibility(False)
             self._modes = ui.element("div").classes("choices")
         with card("2. Plan", name="campaign-plan"):
             with ui.row().classes("inputs"):
@@ -101,6 +109,7 @@ class _Wizard:
         for name in self._choice.modes:
             if name not in self._offered:
                 self._add(name, name)
+        self._no_mode.set_visibility(not self._offered)
 
     def _add(self, mode: str, text: str) -> None:
         with self._modes:
@@ -127,8 +136,8 @@ class _Wizard:
         self._start.disable()
         self._offer_samples()
         if not choice.modes:
-            self._plan.show(element("p", NOTHING_CHOSEN, cls="empty"))
-            self._summary.show(element("p", "There is nothing to approve yet.", cls="empty"))
+            self._plan.show(element("p", NOTHING_CHOSEN, cls="rest"))
+            self._summary.show(element("p", "There is nothing to approve yet.", cls="rest"))
             return
         try:
             plan = await self._view.viewer.client.send(

@@ -40,7 +40,16 @@ COLUMNS = (
     Column("last", "last seen", "html", width=80),
     Column("campaign", "campaign", "html", width=70),
 )
-EMPTY = Empty("No failure mode is known here yet. Misdetections that the sites report are grouped here.")
+EMPTY = Empty(
+    "No failure mode is known here yet. Misdetections that the sites report are grouped here; "
+    "this command reports a hazard that a camera missed:",
+    command="blindspot hazards missed SITE CAMERA CLASS",
+)
+NO_PROTOTYPE = Empty(
+    "No prototype is known yet. Sites send one a class and condition when enough tracks agree; "
+    "this command shows which sites are online:",
+    command="blindspot sites list",
+)
 
 
 async def page(view: PageView) -> None:
@@ -58,7 +67,9 @@ async def page(view: PageView) -> None:
         name="prototypes-card",
         aside="what is near looks alike to the fleet; a click shows its failure modes alone",
     ):
-        chart = Chart(name="prototypes", description="map of the prototypes", height_px=300)
+        chart = Chart(
+            name="prototypes", description="map of the prototypes", height_px=300, empty=NO_PROTOTYPE
+        )
         in_words = Markup()
     colours = palette(present_theme())
     asked = view.query.get("prototype", ALL)
@@ -72,6 +83,10 @@ async def page(view: PageView) -> None:
         if choices != points.options:
             wanted = points.value or asked
             points.set_options(choices, value=wanted if wanted in choices else ALL)
+        if not found.points:
+            chart.show_empty()
+            in_words.show(Html(""))
+            return
         chart.show(map_options(found, colours, points.value))
         in_words.show(element("p", map_in_words(found), cls="rest"))
 

@@ -36,7 +36,11 @@ COLUMNS = (
     Column("condition", "condition", width=76),
     Column("confidence", "confidence", "number", width=84),
 )
-EMPTY = Empty("No hazard in this time range. A hazard appears here when a site opens a hazard event.")
+EMPTY = Empty(
+    "No hazard in this time range. A hazard appears here when a site opens a hazard event; "
+    "this command shows which sites are online:",
+    command="blindspot sites list",
+)
 NONE_FITS = Empty("No hazard in this time range fits the filter.")
 SEVERITIES = {
     "": "any severity",

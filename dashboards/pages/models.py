@@ -23,7 +23,10 @@ COLUMNS = (
     Column("size", "MB", "number", width=64),
     Column("signed", "signed", "html", width=86),
 )
-EMPTY = Empty("No model has been released yet. The cloud releases its first model when it starts.")
+EMPTY = Empty(
+    "No model has been released yet. The cloud releases its first model when it starts:",
+    command="blindspot cloud run",
+)
 
 
 async def page(view: PageView) -> None:

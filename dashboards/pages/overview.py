@@ -12,8 +12,12 @@ from dashboards.learning.mode_names import mode_name
 from dashboards.markup import Html, element, join, number, row, table
 from dashboards.page_view import PageView
 from dashboards.pages.campaign import stages_markup
+from dashboards.pages.campaigns import EMPTY as NO_CAMPAIGN
+from dashboards.pages.failure_modes import EMPTY as NO_MODE
 from dashboards.pages.fleet.sites import MAP_NOTE, places_of
+from dashboards.pages.hazards import EMPTY as NO_HAZARD
 from dashboards.pages.hazards import place_text, status_pill
+from dashboards.pages.rollouts import EMPTY as NO_ROLLOUT
 from dashboards.pages.rollouts import phase_pill
 from dashboards.scope import RANGES, Scope
 from messaging.api.trends import TrendPoint, TrendsResource
@@ -30,11 +34,6 @@ NO_SITE = ("no site is enrolled yet. This command enrols one and makes its folde
            "blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS")  # fmt: skip
 NO_SITE_ONLINE = ("no site is online. In the folder of a site, start its broker, its gate and its node:",
                   "blindspot-edge gate --config gate.yaml")  # fmt: skip
-NO_MODE = "No failure mode is known yet. Misdetections that the sites report are grouped here."
-NO_HAZARD = "No hazard in this time range. A hazard appears here when a site opens a hazard event."
-NO_CAMPAIGN = ("No campaign has run yet. This command starts one for the most harmful failure mode:",
-               "blindspot campaign start")  # fmt: skip
-NO_ROLLOUT = "No rollout yet. The last stages of a campaign start one."
 MODES_SHOWN, HAZARDS_SHOWN = 5, 6
 OF_ALL = "of all sites"
 
@@ -137,7 +136,7 @@ def next_step(overview: OverviewResource) -> Html:
 def modes_markup(modes: Sequence[FailureModeResource], scope: Scope) -> Html:
     """The most harmful failure modes with their estimated recall."""
     if not modes:
-        return element("p", NO_MODE, cls="empty")
+        return NO_MODE.markup()
     rows = [
         row(
             link(mode_name(mode), scope.link("failure-modes", mode.id)),
@@ -153,7 +152,7 @@ def modes_markup(modes: Sequence[FailureModeResource], scope: Scope) -> Html:
 def hazards_markup(hazards: Sequence[HazardResource], scope: Scope, now: float) -> Html:
     """The latest hazards of the scope."""
     if not hazards:
-        return element("p", NO_HAZARD, cls="empty")
+        return NO_HAZARD.markup()
     rows = [
         row(
             severity(one.severity),
@@ -171,7 +170,7 @@ def hazards_markup(hazards: Sequence[HazardResource], scope: Scope, now: float) 
 def campaign_markup(campaigns: Sequence[CampaignResource], scope: Scope, now: float) -> Html:
     """The newest campaign with its stages."""
     if not campaigns:
-        return _empty(*NO_CAMPAIGN)
+        return NO_CAMPAIGN.markup()
     newest = campaigns[0]
     return join(
         stages_markup(newest, scope, now), link("Open the campaign", scope.link("campaigns", newest.id))
@@ -181,7 +180,7 @@ def campaign_markup(campaigns: Sequence[CampaignResource], scope: Scope, now: fl
 def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float) -> Html:
     """The last rollout: its phase and how many of its sites run the model."""
     if not rollouts:
-        return element("p", NO_ROLLOUT, cls="empty")
+        return NO_ROLLOUT.markup()
     last = rollouts[0]
     return element(
         "p",
@@ -191,7 +190,3 @@ def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float
         f", began {phrases.ago(last.created_at, now)}. ",
         link("Open the rollout", scope.link("rollouts", last.id)),
     )
-
-
-def _empty(sentence: str, command: str) -> Html:
-    return element("p", sentence, " ", element("code", command), cls="empty")

@@ -49,13 +49,24 @@ CAMERA_COLUMNS = (
     Column("epsilon", "ε spent", "number", width=80, tooltip="as its last prototype stated it"),
     Column("at", "stated", "html", width=90),
 )
-NO_CAMERA = Empty("No camera has reported yet. Each camera has a privacy budget of its own.")
-CAMERAS_SHOWN = 500
-NO_SITE = Empty(
-    "No site is enrolled yet. This command enrols one:", command="blindspot sites add NAME --out NAME"
+ENROL = "blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS"
+NO_CAMERA = Empty(
+    "No camera has reported yet. Each camera has a privacy budget of its own. "
+    "This command enrols a site with a camera:",
+    command=ENROL,
 )
-NOTHING = Empty("No message has been received yet. Every message that a site sends is counted here.")
+CAMERAS_SHOWN = 500
+NO_SITE = Empty("No site is enrolled yet. This command enrols one:", command=ENROL)
+NOTHING = Empty(
+    "No message has been received yet. Every message that a site sends is counted here; "
+    "this command shows which sites are online:",
+    command="blindspot sites list",
+)
 DAYS, DAY_S, DAYS_EVERY_S = 14, 86_400, 30.0
+NOTHING_IN_DAYS = Empty(
+    f"No message has been received in the last {DAYS} days. This command shows which sites are online:",
+    command="blindspot sites list",
+)
 Checks = Mapping[str, tuple[VerifiedLedgerResource, float]]
 """By site: what the cloud found, and when it was asked (seconds since 1970)."""
 
@@ -68,7 +79,11 @@ async def page(view: PageView) -> None:
     with card("Data by day", name="privacy-days", aside=f"kB of each of the last {DAYS} days, in UTC"):
         export = ui.button("Download as CSV", icon="download", on_click=lambda: _download(view))
         export.props("flat no-caps")
-        chart = Chart(name="days-chart", description="kilobytes received on each day, by message kind")
+        chart = Chart(
+            name="days-chart",
+            description="kilobytes received on each day, by message kind",
+            empty=NOTHING_IN_DAYS,
+        )
     with card("Signed ledgers and privacy budget", name="privacy-sites"):
         sites = Table(LEDGER_COLUMNS, name="ledgers", empty=NO_SITE)
     with card("Privacy budget by camera", name="privacy-cameras"):
@@ -97,7 +112,12 @@ async def page(view: PageView) -> None:
 
     async def refresh_days() -> None:
         since = _first_day(view)
-        chart.show(days_options(await _days(view, since), since, palette(theme)))
+        days = await _days(view, since)
+        export.set_visibility(bool(days))
+        if days:
+            chart.show(days_options(days, since, palette(theme)))
+        else:
+            chart.show_empty()
 
     async def refresh_cameras() -> None:
         group = view.scope.group or None
@@ -169,7 +189,7 @@ def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette
 def kinds_markup(ledger: Sequence[LedgerResource]) -> Html:
     """Messages and bytes of each kind, the largest first, with the sum."""
     if not ledger:
-        return element("p", NOTHING.sentence, cls="empty")
+        return NOTHING.markup()
     sums: dict[str, tuple[int, int]] = {}
     for total in ledger:
         count, length = sums.get(total.kind, (0, 0))

@@ -28,7 +28,10 @@ COLUMNS = (
     Column("reason", "reason", width=180),
     Column("began", "began", "html", width=80),
 )
-EMPTY = Empty("No rollout yet. The last stages of a campaign start one.")
+EMPTY = Empty(
+    "No rollout yet. The last stages of a campaign start one; this command starts a campaign:",
+    command="blindspot campaign start",
+)
 STEP = 25
 TONES = {"done": "good", "rolled_back": "bad", "halted": "bad"}
 FINAL = ("done", "rolled_back", "halted")

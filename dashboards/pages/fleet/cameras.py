@@ -37,7 +37,11 @@ COLUMNS = (
     ),
     Column("left", "ε left", width=150, tooltip="by the account at its site, in its last heartbeat"),
 )
-EMPTY = Empty("No camera is known yet. Cameras appear with the first heartbeat of their site.")
+EMPTY = Empty(
+    "No camera is known yet. Cameras appear with the first heartbeat of their site. "
+    "This command enrols a site with a camera:",
+    command="blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS",
+)
 NONE_FITS = Empty("No camera of this group is in that state.")
 CONNECTED = {"": "any state", "true": "connected", "false": "no image"}
 STEP = 200

@@ -24,7 +24,11 @@ COLUMNS = (
     Column("read", "", "html", width=76),
     Column("replay", "", "html", width=84),
 )
-EMPTY = Empty("No message has been refused. What the cloud cannot take is kept here with the reason.")
+EMPTY = Empty(
+    "No message has been refused. What the cloud cannot take is kept here with the reason; "
+    "this command lists it too:",
+    command="blindspot deadletters list",
+)
 
 
 async def build(view: PageView) -> None:

@@ -24,7 +24,9 @@ COLUMNS = (
     Column("revoke", "", "html", width=96),
 )
 EMPTY = Empty(
-    "There is no API token yet. A program reads the API with one, as `Authorization: Bearer TOKEN`."
+    "There is no API token yet. A program reads the API with one, as `Authorization: Bearer TOKEN`. "
+    "This command makes one:",
+    command="blindspot tokens add USER LABEL",
 )
 DAYS = {30: "30 days", 90: "90 days", 365: "1 year", TOKEN_DAYS_MAX: "10 years"}
 ONCE = "The secret is shown this once. Keep it where the program that needs it, and nobody else, can read it."

@@ -31,9 +31,8 @@ def test_a_prototype_with_more_noise_than_signal_is_hollow() -> None:
     assert point["itemStyle"]["color"] == LIGHT.card
 
 
-def test_the_map_is_described_and_an_empty_one_states_what_fills_it() -> None:
+def test_the_map_is_described_in_words() -> None:
     assert map_in_words(found({}, {"usable": False})).startswith("2 prototypes, 1 usable;")
-    assert "Sites send one" in map_in_words(found())
 
 
 def test_a_chosen_point_has_a_ring_and_the_others_are_faint() -> None:

@@ -89,8 +89,8 @@ REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content
 class FilledCloud:
     """The API of one data folder; `fill` stores a history, the other methods add to it."""
 
-    def __init__(self, folder: Path, store_url: str | None = None) -> None:
-        settings = CloudSettings(data=folder, positions=POSITIONS)
+    def __init__(self, folder: Path, store_url: str | None = None, *, placed: bool = True) -> None:
+        settings = CloudSettings(data=folder, positions=POSITIONS if placed else {})
         self.folder = settings.folder
         folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database(store_url or sqlite_url(self.folder.store))
