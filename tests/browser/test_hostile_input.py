@@ -2,17 +2,18 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
 from messaging.access_resources import NewUser, UserRole
+from tests.browser.dialogs import DIALOGS, DialogEntry, open_dialog, prepare
+from tests.browser.page_figures import names
 from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.dashboards.chromium import BROWSER_TEST, Tab
+from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
+from tests.support.hostile_text import LONG, RIGHT_TO_LEFT, SCRIPT, TEXTS
 
 pytestmark = BROWSER_TEST
-SCRIPT = "<script>window.attacked = 1</script><img src=x onerror='window.attacked = 1'>"
-RIGHT_TO_LEFT = "\u202e\u0645\u0631\u062d\u0628\u0627 👩\u200d🚒🔥"
-LONG = "x" * 10_000
 NAMES = (
     ("/sites", "Enrol a site", "Name of the site", "Enrol"),
     ("/settings/users", "Add a user", "Name", "Add"),
@@ -84,4 +85,59 @@ def test_ages_are_by_the_servers_clock_whatever_the_browsers_says(
     tab.wait_for_text("#hazards .ag-row:has-text('flood-new')", "2 h ago")
     tab.page.click("#hazards a:has-text('flood-new')")
     tab.wait_for_text("#hazard", "2 h ago")
+    assert tab.violations == []
+
+
+_FIELDS = """() => [...document.querySelectorAll('input, textarea')].filter(one =>
+    one.offsetParent && !one.readOnly && /^(textarea|text|search|password)$/.test(one.type)
+    && (one.closest('.q-dialog') || !document.querySelector('.q-dialog')))
+    .map(one => one.name ? `[name="${one.name}"]` : `[aria-label="${one.ariaLabel}"]`)"""
+"""Selectors of the text fields that can be typed into, in the open dialog if there is one."""
+_OVERFLOW = """() => [document.documentElement, ...document.querySelectorAll('.dialog')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1).length"""
+
+
+def _attack(tab: Tab, reopen: Callable[[], None]) -> list[str]:
+    """Type each text into each field of a place and send it; the selectors of the fields."""
+    reopen()
+    fields: list[str] = tab.page.evaluate(_FIELDS)
+    for field in fields:
+        for name, text in TEXTS.items():
+            reopen()
+            tab.page.fill(f"{field} >> visible=true", text)
+            tab.page.keyboard.press("Enter")
+            send = tab.page.locator(".dialog .choices button")
+            if send.count():
+                send.last.click()
+            tab.page.wait_for_load_state("networkidle")
+            assert tab.page.evaluate("window.attacked") is None, (field, name)
+            assert tab.page.evaluate(_OVERFLOW) == 0, (field, name)
+            assert "This page failed" not in tab.page.inner_text("body")
+    return fields
+
+
+def _opened(cloud: FilledCloud, tab: Tab) -> dict[str, str]:
+    """Start a cloud with what pages and dialogs are about; the values in the paths. The tab is narrow."""
+    cloud.fill()
+    cloud.released()
+    prepare(cloud)
+    cloud.start()
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    tab.open("/sites", "#sites")
+    return names(cloud, campaign=cloud.campaign, rollout="r1")
+
+
+@pytest.mark.timeout(600)
+def test_no_text_field_of_a_dialog_runs_a_script_or_breaks_the_layout(
+    cloud: FilledCloud, page_process: PageProcess, tab: Tab
+) -> None:
+    values, found = _opened(cloud, tab), []
+    for dialog in DIALOGS:
+        if not dialog.name.endswith(", refused"):  # the fields of another one
+
+            def reopen(dialog: DialogEntry = dialog) -> None:
+                open_dialog(tab.page, page_process.address(), dialog, values)
+
+            found += _attack(tab, reopen)
+    assert len(found) >= 7
     assert tab.violations == []
