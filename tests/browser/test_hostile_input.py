@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dashboards.page_list import PAGES
+from dashboards.pages.settings.tabs import TABS
 from messaging.access_resources import NewUser, UserRole
 from tests.browser.dialogs import DIALOGS, DialogEntry, open_dialog, prepare
 from tests.browser.page_figures import names
@@ -65,7 +67,7 @@ def test_a_label_is_shown_as_it_was_typed_and_not_run(cloud: FilledCloud, tab: T
 def test_a_page_of_what_does_not_exist_says_so(cloud: FilledCloud, tab: Tab, path: str) -> None:
     cloud.fill()
     cloud.start()
-    tab.open(path, ".page")
+    tab.open(path, ".page .card")
     tab.page.wait_for_selector(".lost, .empty")
     assert tab.page.evaluate("window.attacked") is None
 
@@ -91,7 +93,7 @@ def test_ages_are_by_the_servers_clock_whatever_the_browsers_says(
 _FIELDS = """() => [...document.querySelectorAll('input, textarea')].filter(one =>
     one.offsetParent && !one.readOnly && /^(textarea|text|search|password)$/.test(one.type)
     && (one.closest('.q-dialog') || !document.querySelector('.q-dialog')))
-    .map(one => one.name ? `[name="${one.name}"]` : `[aria-label="${one.ariaLabel}"]`)"""
+    .map(one => one.ariaLabel ? `[aria-label="${one.ariaLabel}"]` : `[name="${one.name}"]`)"""
 """Selectors of the text fields that can be typed into, in the open dialog if there is one."""
 _OVERFLOW = """() => [document.documentElement, ...document.querySelectorAll('.dialog')]
     .filter(one => one.scrollWidth > one.clientWidth + 1).length"""
@@ -125,6 +127,26 @@ def _opened(cloud: FilledCloud, tab: Tab) -> dict[str, str]:
     tab.page.set_viewport_size({"width": 390, "height": 844})
     tab.open("/sites", "#sites")
     return names(cloud, campaign=cloud.campaign, rollout="r1")
+
+
+@pytest.mark.timeout(600)
+def test_no_text_field_of_a_page_runs_a_script_or_breaks_the_layout(
+    cloud: FilledCloud, page_process: PageProcess, tab: Tab
+) -> None:
+    values, found = _opened(cloud, tab), []
+    tabs = [f"/settings/{one}" for one in TABS]
+    for path in [entry.path.format(**values) for entry in PAGES] + tabs:
+
+        def reopen(path: str = path) -> None:
+            tab.open(path, ".page .card")
+            tab.page.wait_for_load_state("networkidle")
+
+        found += _attack(tab, reopen)
+    tab.page.context.clear_cookies()
+    tab.log_in("ana", "correct horse battery")
+    found += _attack(tab, lambda: tab.open("/password", "form"))
+    assert {'[aria-label="By"]', '[aria-label="Object"]', '[name="new"]'} <= set(found)
+    assert tab.violations == []
 
 
 @pytest.mark.timeout(600)
