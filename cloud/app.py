@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from typing import Any
 
 from cloud.access.accounts import Accounts
-from cloud.access.refused_credentials import CredentialRefusal, Door, RefusedCredentials
+from cloud.access.refused_credentials import CredentialRefusal, Interface, RefusedCredentials
 from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.event_feed import EventFeed
@@ -253,7 +253,7 @@ async def _serve(
 
 def _refusal(connection: RefusedConnection) -> CredentialRefusal:
     whom = "hub" if connection.site is None else f"site {connection.site}"
-    return CredentialRefusal(Door.HUB, connection.reason, connection.address, whom)
+    return CredentialRefusal(Interface.HUB, connection.reason, connection.address, whom)
 
 
 def _name_first_user(services: Services) -> None:

@@ -30,7 +30,10 @@ class CloudMetrics(MetricSet):
             "checkpoints_refused", "Ledger checkpoints refused: a ledger was rewritten, or a key changed"
         )
         self.credentials_refused = self.counter(
-            "credentials_refused", "Credentials refused by the hub, the API and the login", "door", "reason"
+            "credentials_refused",
+            "Credentials refused by the hub, the API and the login",
+            "interface",
+            "reason",
         )
         self.intake_s = self.histogram(
             "intake_seconds", "One batch of reports, from its arrival to its receipts", buckets=REQUEST_S

@@ -14,7 +14,7 @@ from typing import Any
 
 from cloud.access import passwords
 from cloud.access.principal import DATA_FOLDER, Principal
-from cloud.access.refused_credentials import CredentialRefusal, Door
+from cloud.access.refused_credentials import CredentialRefusal, Interface
 from cloud.errors import BadRequest, NotAuthorised, NotKnown, NotNow, TooManyAttempts
 from cloud.store.access_records import Token, TokenKind, User
 from cloud.store.user_store import UserStore
@@ -135,7 +135,7 @@ class Accounts:
         """The user with this name and password; a failure is counted."""
         keys = (f"name {name}", f"address {address}")
         if (wait := self._limits.wait_s(*keys)) > 0:
-            self._on_refusal(CredentialRefusal(Door.LOGIN, "too many attempts", address, "users"))
+            self._on_refusal(CredentialRefusal(Interface.LOGIN, "too many attempts", address, "users"))
             raise TooManyAttempts(f"too many failed logins; try again in {wait:.0f} s", wait_s=wait)
         try:
             user = self._store.user(name)
@@ -145,7 +145,7 @@ class Accounts:
             self._limits.failed(*keys)
             logger.warning("a login as %.40r from %s failed", name, address)
             whom = "users" if user is None else f"user {user.name}"
-            self._on_refusal(CredentialRefusal(Door.LOGIN, "wrong name or password", address, whom))
+            self._on_refusal(CredentialRefusal(Interface.LOGIN, "wrong name or password", address, whom))
             raise NotAuthorised("name or password is wrong")
         self._limits.succeeded(*keys)
         return user

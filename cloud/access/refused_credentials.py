@@ -25,7 +25,7 @@ WINDOW_S = 3600.0
 MOST_KINDS = 20
 
 
-class Door(StrEnum):
+class Interface(StrEnum):
     """Where a credential was shown."""
 
     HUB = "hub"
@@ -33,14 +33,14 @@ class Door(StrEnum):
     LOGIN = "login"
 
 
-_ACTIONS = {Door.HUB: "connect to the hub", Door.API: "send a token", Door.LOGIN: "log in"}
+_ACTIONS = {Interface.HUB: "connect to the hub", Interface.API: "send a token", Interface.LOGIN: "log in"}
 
 
 @dataclass(frozen=True)
 class CredentialRefusal:
     """One kind of refusal. `reason` is one of few words; `object`: whom the credential names, unverified."""
 
-    door: Door
+    interface: Interface
     reason: str
     address: str
     object: str
@@ -62,7 +62,7 @@ class RefusedCredentials:
 
     def note(self, refusal: CredentialRefusal) -> None:
         """Count a refusal; does not wait for the database."""
-        self._counter.labels(door=refusal.door, reason=refusal.reason).inc()
+        self._counter.labels(interface=refusal.interface, reason=refusal.reason).inc()
         with self._lock:
             self._end_window()
             if refusal in self._further:
@@ -75,7 +75,7 @@ class RefusedCredentials:
             self._unwritten.append(self._entry(refusal, 1))
         logger.warning(
             "refused to let %s %s from %s: %s",
-            *(refusal.object, _ACTIONS[refusal.door], refusal.address, refusal.reason),
+            *(refusal.object, _ACTIONS[refusal.interface], refusal.address, refusal.reason),
         )
 
     def step(self) -> None:
@@ -83,7 +83,7 @@ class RefusedCredentials:
         with self._lock:
             self._end_window()
         while self._unwritten:
-            self._store.add(replace(self._unwritten[0]))
+            self._store.add(replace(self._unwritten[0]))  # a copy: what is added belongs to the database
             self._unwritten.popleft()
 
     def _end_window(self) -> None:
@@ -94,7 +94,7 @@ class RefusedCredentials:
             if attempts:
                 self._unwritten.append(self._entry(refusal, attempts))
         if self._others:
-            every = CredentialRefusal(Door.API, "various", "various", "various")
+            every = CredentialRefusal(Interface.API, "various", "various", "various")
             entry = self._entry(every, self._others)
             self._unwritten.append(replace(entry, action="show a credential"))
         self._began, self._further, self._others = self._clock(), {}, 0
@@ -104,7 +104,7 @@ class RefusedCredentials:
             at_utc=int(self._clock()),
             user=NOT_RECOGNISED,
             address=refusal.address[:80],
-            action=_ACTIONS[refusal.door],
+            action=_ACTIONS[refusal.interface],
             object=refusal.object[:160],
             status=401,
             after={"reason": refusal.reason, "attempts": attempts},

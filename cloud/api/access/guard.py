@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cloud.access.accounts import Accounts, RefusedToken
 from cloud.access.principal import DATA_FOLDER, Principal
-from cloud.access.refused_credentials import CredentialRefusal, Door
+from cloud.access.refused_credentials import CredentialRefusal, Interface
 from cloud.api.access.audit_trail import MAX_ANSWER_BYTES, AuditTrail
 from cloud.api.access.permissions import READING, permission_of, refusal
 from cloud.api.problems import problem
@@ -118,7 +118,7 @@ class AccessGuard:
         if isinstance(found, RefusedToken):
             if sent:
                 whom = "api" if found.user is None else f"user {found.user}"
-                self._on_refusal(CredentialRefusal(Door.API, found.reason, address, whom))
+                self._on_refusal(CredentialRefusal(Interface.API, found.reason, address, whom))
             return None
         stated = headers.get(OPERATOR_HEADER, "")
         if found is DATA_FOLDER and re.match(OPERATOR_NAME, stated):

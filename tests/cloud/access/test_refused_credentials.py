@@ -10,7 +10,7 @@ from cloud.access.refused_credentials import (
     NOT_RECOGNISED,
     WINDOW_S,
     CredentialRefusal,
-    Door,
+    Interface,
     RefusedCredentials,
 )
 from cloud.errors import StoreUnavailable
@@ -21,7 +21,7 @@ from cloud.store.database import open_database
 from cloud.store.lists.filters import AuditFilter
 from messaging.runtime.quoting import sqlite_url
 
-EXPIRED = CredentialRefusal(Door.HUB, "expired", "10.0.0.7", "site s1")
+EXPIRED = CredentialRefusal(Interface.HUB, "expired", "10.0.0.7", "site s1")
 
 
 class World:
@@ -52,7 +52,7 @@ def test_the_first_refusal_of_a_kind_is_an_entry_at_once(world: World) -> None:
     assert (entry.user, entry.address, entry.action) == (NOT_RECOGNISED, "10.0.0.7", "connect to the hub")
     assert (entry.object, entry.status, entry.at_utc) == ("site s1", 401, 1_800_000_000)
     assert entry.after == {"reason": "expired", "attempts": 1}
-    assert b'credentials_refused_total{door="hub",reason="expired"} 1.0' in world.metrics.exposition()
+    assert b'credentials_refused_total{interface="hub",reason="expired"} 1.0' in world.metrics.exposition()
 
 
 def test_further_refusals_of_a_kind_are_one_entry_when_the_hour_is_over(world: World) -> None:
@@ -71,7 +71,9 @@ def test_further_refusals_of_a_kind_are_one_entry_when_the_hour_is_over(world: W
 def test_an_attacker_with_many_names_and_addresses_cannot_fill_the_audit_log(world: World) -> None:
     for hour in range(3):
         for n in range(2_000):
-            world.refusals.note(CredentialRefusal(Door.HUB, "not accepted", f"10.0.{hour}.{n}", f"site s{n}"))
+            world.refusals.note(
+                CredentialRefusal(Interface.HUB, "not accepted", f"10.0.{hour}.{n}", f"site s{n}")
+            )
             world.refusals.note(EXPIRED)
         world.refusals.step()
         world.now += WINDOW_S

@@ -197,8 +197,8 @@ def test_tokens_and_logins_that_are_refused_are_counted_and_in_the_audit_log(
     ]
     assert {(one["status"], one["address"]) for one in entries} == {(401, "testclient")}
     metrics = cloud.services.metrics.exposition().decode()
-    assert 'credentials_refused_total{door="api",reason="wrong secret"} 1.0' in metrics
-    assert 'credentials_refused_total{door="login",reason="wrong name or password"} 2.0' in metrics
+    assert 'credentials_refused_total{interface="api",reason="wrong secret"} 1.0' in metrics
+    assert 'credentials_refused_total{interface="login",reason="wrong name or password"} 2.0' in metrics
     assert token not in str(entries)
 
 
