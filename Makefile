@@ -22,7 +22,7 @@ PYTEST := $(if $(COVERAGE),$(COVERED) run -m pytest,$(BIN)/python -m pytest)
 BUILD = $(or $(CONTAINER),podman) build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-rounds demo-control demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal rehearsal-containers browser screenshots evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
+.PHONY: help install demo demo-rounds demo-control demo-mixes demo-real test slow check lint types structure coverage house faults mutants trouble rehearsal rehearsal-containers browser screenshots evidence prototypes prototype-cosine bench-edge teacher-bias bench-generate photographs wire-format bench-train images clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -43,6 +43,9 @@ demo-rounds: $(STAMP)  ## three rounds in a row, the cloud restarted between the
 
 demo-control: $(STAMP)  ## what the generated images of the last `make demo` contribute: its training again, without them
 	$(EXPERIMENT) demo-control
+
+demo-mixes: $(STAMP)  ## other mixes of the last demo's generated and real images, with two other seeds (40 minutes)
+	$(EXPERIMENT) demo-mixes
 
 demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: their folders)
 	@if [ -d $(REAL_DATA) ]; then $(BIN)/blindspot demo-real --data $(REAL_DATA) --weights $(REAL_WEIGHTS) \

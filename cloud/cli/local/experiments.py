@@ -102,6 +102,12 @@ EXPERIMENTS = {
         "10 min",
         ("--demo", f"{_OUT}/demo"),
     ),
+    "demo-mixes": Experiment(
+        "cloud.demo.drawn.mix_effect",
+        "other mixes of the last demo's generated and real images, with other seeds (--seed N)",
+        "40 min",
+        ("--demo", f"{_OUT}/demo"),
+    ),
 }
 
 

@@ -25,6 +25,7 @@ from edge.vision.onnx_detector import OnnxDetector
 from messaging.errors import BlindspotError
 from messaging.figures import Figure, write_figures
 from messaging.intervals import newcombe_difference, wilson
+from synth.street import Truth
 
 logger = logging.getLogger(__name__)
 PARENT, CONTROL, CANDIDATE = "parent", "control", "candidate"
@@ -37,9 +38,7 @@ def measured(demo: Path) -> list[Figure]:
     Raises `DemoFailed` if it holds no training, and `TrainingFailed`.
     """
     work = demo / "work"
-    training = first_training(DataFolder(work / "cloud").campaigns)
-    if training is None:
-        raise DemoFailed(f"{demo} holds no campaign that has trained; run `make demo` first")
+    training = campaign_training(demo)
     plan = TrainingPlan.from_json((training / PLAN_FILE).read_text())
     bundles = {
         PARENT: plan.parent.parent / BUNDLE_FILE,
@@ -47,9 +46,21 @@ def measured(demo: Path) -> list[Figure]:
         CANDIDATE: training / BUNDLE_FILE,
     }
     detectors = [OnnxDetector(path, threads=2) for path in bundles.values()]
-    footage = [pair for one in CAMERAS for pair in truths(work, one.name, FootagePhase.VERIFY, 0)]
-    found = dict(zip(bundles, true_metrics(detectors, footage), strict=True))
-    return list(figures(found, _targets(demo)))
+    found = dict(zip(bundles, true_metrics(detectors, verification_footage(work)), strict=True))
+    return list(figures(found, targets_of(demo)))
+
+
+def campaign_training(demo: Path) -> Path:
+    """The folder of the training of the first campaign. Raises `DemoFailed` without one."""
+    training = first_training(DataFolder(demo / "work" / "cloud").campaigns)
+    if training is None:
+        raise DemoFailed(f"{demo} holds no campaign that has trained; run `make demo` first")
+    return training
+
+
+def verification_footage(work: Path) -> list[tuple[Path, Truth]]:
+    """The footage of all cameras in the first round after the rollout, with its ground truth."""
+    return [pair for one in CAMERAS for pair in truths(work, one.name, FootagePhase.VERIFY, 0)]
 
 
 def figures(found: Mapping[str, TrueMetrics], targets: frozenset[Key]) -> Iterator[Figure]:
@@ -57,7 +68,7 @@ def figures(found: Mapping[str, TrueMetrics], targets: frozenset[Key]) -> Iterat
 
     Boxes of one hazard in consecutive frames are not independent, so that intervals are too narrow.
     """
-    pooled = {kind: _sum(metrics, targets) for kind, metrics in found.items()}
+    pooled = {kind: pooled_boxes(metrics, targets) for kind, metrics in found.items()}
     for kind, (hits, truth) in pooled.items():
         yield _recall(f"target_recall_{kind}", hits, truth)
     for name, before, after in (
@@ -72,7 +83,8 @@ def figures(found: Mapping[str, TrueMetrics], targets: frozenset[Key]) -> Iterat
                 yield _recall(f"recall_{key[0]}_{key[1]}_{kind}", score.found, score.truth)
 
 
-def _sum(metrics: TrueMetrics, targets: frozenset[Key]) -> tuple[int, int]:
+def pooled_boxes(metrics: TrueMetrics, targets: frozenset[Key]) -> tuple[int, int]:
+    """Found and true boxes of the targets together."""
     scores = [metrics.boxes.get(key, NOTHING) for key in targets]
     return sum(one.found for one in scores), sum(one.truth for one in scores)
 
@@ -88,7 +100,7 @@ def _gain(name: str, before: tuple[int, int], after: tuple[int, int]) -> Figure:
     return Figure(name, change, "points", n=after[1], interval=(100 * low, 100 * high))
 
 
-def _targets(demo: Path) -> frozenset[Key]:
+def targets_of(demo: Path) -> frozenset[Key]:
     """Class and condition of the failure modes that the campaign aimed at, from the demo's report."""
     rows = json.loads((demo / "report.json").read_text())["rows"]
     return frozenset((row["class_name"], row["condition"]) for row in rows if row["target"])
