@@ -34,6 +34,8 @@ _CARD = """(params) => {
     card.append(values, buttons);
     return card;
 }"""
+_KEYS_OF_LINKS = "(params) => ['Tab', 'Enter', ' '].includes(params.event.key)"
+"""Keys that the grid leaves to the browser: to the next link or button of a card, and follow or press it."""
 _FIT = """(event) => {
     if (event.clientWidth === 0) return;
     const cards = event.clientWidth < %d, name = %s;
@@ -54,7 +56,7 @@ def card_column(columns: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
         "sortable": False,
         "autoHeight": True,
         "wrapText": True,
-        ":suppressKeyboardEvent": "(params) => params.event.key === 'Tab'",  # Tab goes to links and buttons
+        ":suppressKeyboardEvent": _KEYS_OF_LINKS,
         ":valueGetter": "(params) => JSON.stringify(params.data)",
         ":cellRenderer": _CARD % json.dumps(columns),
     }
