@@ -12,6 +12,7 @@ import ssl
 import sys
 from pathlib import Path
 
+from dashboards.map_plan import read_plan
 from dashboards.server import LOOPBACK, build_page
 from dashboards.settings import DEFAULTS, DashboardSettings
 from messaging.cloud_address import find_cloud
@@ -43,13 +44,15 @@ async def serve(
 ) -> None:
     """Wait for a cloud, then serve the page until `stop`, encrypted with a certificate and its key.
 
-    Raises `ConfigurationError` for a taken port, a certificate that is not usable, and without one for
-    another host than loopback. The certificate is read when the cloud is there, which may have made it.
+    Raises `ConfigurationError` for a taken port, a plan of the maps that cannot be drawn, a certificate that
+    is not usable, and without one for another host than loopback.
+    The certificate is read when the cloud is there, which may have made it.
     """
     if certificate is None and not is_loopback(host):
         raise ConfigurationError(
             f"the page on {host} is for other machines and must be encrypted: give --certificate (and --key)"
         )
+    plan = None if settings.map.plan is None else read_plan(settings.map.plan)
     listener = listening_socket(host, [DEFAULT_PORT, 0] if port is None else [port])
     if listener is None:
         raise ConfigurationError(
@@ -59,7 +62,7 @@ async def serve(
         listener.close()
         return
     tls = None if certificate is None else server_context(*certificate)
-    page, access, events = build_page(data, host, settings)
+    page, access, events = build_page(data, host, settings, plan=plan)
 
     def announce() -> None:
         url = url_of(host, listener, encrypted=tls is not None)
@@ -127,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (default: loopback only)")
     parser.add_argument("--certificate", type=Path, help="its certificate in PEM; required on other hosts")
     parser.add_argument("--key", type=Path, help="the key of the certificate, if it is not in the same file")
-    parser.add_argument("--config", type=Path, help="YAML file: other ways to log in, tiles of maps")
+    parser.add_argument("--config", type=Path, help="YAML file: other ways to log in, ground of maps")
     given = parser.parse_args(arguments)
     configure_logging()
 

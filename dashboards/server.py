@@ -23,7 +23,7 @@ from dashboards.access.live_events import LiveEvents
 from dashboards.errors import CloudLost, DashboardError
 from dashboards.page_list import NAVIGATION, PAGES
 from dashboards.reads import SharedReads
-from dashboards.settings import DEFAULTS, DashboardSettings
+from dashboards.settings import DEFAULTS, PLAN_ADDRESS, DashboardSettings
 from dashboards.shell import build_shell
 from messaging.fields import Digest
 from messaging.runtime.addresses import is_loopback
@@ -36,11 +36,16 @@ ImageView = Literal["full", "empty", "difference"]
 
 
 def build_page(
-    folder: Path, host: str = LOOPBACK, settings: DashboardSettings = DEFAULTS
+    folder: Path,
+    host: str = LOOPBACK,
+    settings: DashboardSettings = DEFAULTS,
+    *,
+    plan: bytes | None = None,
 ) -> tuple[FastAPI, Access, LiveEvents]:
     """The application over the cloud of a data folder, its logins (to be closed), live events (to follow).
 
-    On loopback only requests to a loopback name are answered, against DNS rebinding by other pages.
+    `plan` is the drawn plan of the maps as GeoJSON. On loopback only requests to a loopback name are
+    answered, against DNS rebinding by other pages.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     if is_loopback(host):
@@ -65,6 +70,13 @@ def build_page(
     async def sample_sheet(request: Request, sample: CampaignId) -> Response:
         client = viewer_of(request).client
         return await _image(lambda: client.sample_sheet(sample), "image/png")
+
+    @app.get(PLAN_ADDRESS)
+    async def map_plan() -> Response:
+        if plan is None:
+            return Response("no plan of the maps is configured", 404, media_type="text/plain")
+        headers = {"Cache-Control": "private, no-cache"}
+        return Response(plan, media_type="application/geo+json", headers=headers)
 
     _add_model_files(app)
 

@@ -1,6 +1,7 @@
 """The configuration file of the page, `blindspot-page --config page.yaml`: logins, and the ground of maps."""
 
 import re
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -12,17 +13,21 @@ from messaging.runtime.addresses import is_plain_allowed
 _HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _PLACEHOLDERS = {"x", "y", "z"}
 _EXAMPLE = "https://tiles.city.example/{z}/{x}/{y}.png"
+PLAN_ADDRESS = "/map-plan.json"
+"""Where the page serves the configured plan to its own maps."""
 
 
 class MapSettings(PageSection):
-    """What maps lie on: images of another host, or a plain ground.
+    """What maps lie on: images of another host, a plan drawn by the page itself, or a graticule.
 
-    `tiles`: the address of the images, with `{z}`, `{x}` and `{y}`. `attribution` is what their provider asks
-    to be named on the map. Browsers fetch the tiles themselves, from this one host alone.
+    `tiles`: the address of the images, with `{z}`, `{x}` and `{y}`. Browsers fetch the tiles themselves, from
+    this one host alone. `plan`: a GeoJSON file of lines and polygons, which is read at the start.
+    `attribution` is what the provider of either asks to be named on the map.
     """
 
     tiles: Text | None = None
     attribution: Text | None = None
+    plan: Path | None = None
 
     @field_validator("tiles")
     @classmethod
@@ -47,7 +52,9 @@ class MapSettings(PageSection):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
-        if (self.tiles is None) != (self.attribution is None):
+        if self.plan is not None and self.tiles is not None:
+            raise ValueError("tiles and plan exclude each other: set one of them")
+        if self.plan is None and (self.tiles is None) != (self.attribution is None):
             raise ValueError("tiles and attribution belong together: set both, or neither")
         return self
 
@@ -67,4 +74,4 @@ class DashboardSettings(AccessSettings):
 
 
 DEFAULTS = DashboardSettings()
-"""Names and passwords alone, without a proxy; maps without tiles."""
+"""Names and passwords alone, without a proxy; maps with a graticule alone."""

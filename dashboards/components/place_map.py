@@ -1,22 +1,25 @@
 """A map of places: a circle for each, in the colour of its state, with a popup that links, and a label.
 
-Drawn by Leaflet. Without configured tiles nothing is fetched from other hosts: the ground is plain, and
-places lie as they do in the city.
+Drawn by Leaflet. Without configured tiles nothing is fetched from other hosts: the ground is the configured
+plan, or a graticule with degrees. Every map has a scale bar.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from nicegui import ui
 from nicegui.elements.leaflet.leaflet_layer import Layer
 
 from dashboards.components.empty import Empty
 from dashboards.markup import Html, join
-from dashboards.settings import MapSettings
+from dashboards.settings import PLAN_ADDRESS, MapSettings
 
 FARTHEST_ZOOM, NEAREST_ZOOM = 2, 15
 ASK_AFTER_S = 1.0
+_GROUND = (Path(__file__).parent / "map_ground.js").read_text(encoding="utf-8")
 MOST_LABELS = 40
 """With more places than this, a label is shown only under the pointer."""
 NO_POSITIONS = Empty(
@@ -50,14 +53,18 @@ class PlaceMap:
         """`description` is what screen readers announce."""
         self._shown: tuple[MapPlace, ...] | None = None
         self._empty = empty.element()
-        options = {"attributionControl": ground.tiles is not None, "zoomControl": True}
+        options = {"attributionControl": ground.attribution is not None, "zoomControl": True}
         self._map = ui.leaflet(zoom=FARTHEST_ZOOM, options=options).classes("place-map")
         self._map.props(f'role=region aria-label="{description}"')
         self._map.clear_layers()  # NiceGUI begins with tiles of another host
+        named = {"attribution": str(join(ground.attribution))} if ground.attribution is not None else {}
         if ground.tiles is not None:
-            named = {"attribution": str(join(ground.attribution))}
             self._map.tile_layer(url_template=ground.tiles, options=named)
         self._map.set_visibility(False)
+        plan = None if ground.plan is None else PLAN_ADDRESS
+        given = ", ".join(json.dumps(one) for one in (plan, ground.tiles is None, named.get("attribution")))
+        self._ground = f"({_GROUND.strip()})(getElement({self._map.id}).map, {given})"
+        self._grounded = False
         self._circles: list[Layer] = []
 
     async def show(self, places: Sequence[MapPlace]) -> None:
@@ -71,6 +78,9 @@ class PlaceMap:
         if not places:
             return
         await self._drawn()
+        if not self._grounded:
+            self._grounded = True
+            self._map.client.run_javascript(self._ground)
         for circle in self._circles:
             self._map.remove_layer(circle)
         self._circles = [

@@ -1,5 +1,6 @@
-"""The maps in a real browser, without tiles and with tiles of one configured host."""
+"""The maps in a real browser: with a graticule, a drawn plan, or tiles of one configured host."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,25 @@ Object.defineProperty(window, "socket", {
 """
 
 
+def _shape(kind: str, geometry: str, coordinates: Any) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "properties": {"kind": kind},
+        "geometry": {"type": geometry, "coordinates": coordinates},
+    }
+
+
+PLAN = {
+    "type": "FeatureCollection",
+    "features": [
+        _shape("street", "LineString", [[13.380, 52.505], [13.404, 52.520], [13.420, 52.530]]),
+        _shape("street", "LineString", [[13.380, 52.520], [13.404, 52.520], [13.411, 52.523]]),
+        _shape("water", "Polygon", [[[13.385, 52.512], [13.41, 52.515], [13.41, 52.517], [13.385, 52.512]]]),
+        _shape("building", "Polygon", [[[13.398, 52.509], [13.40, 52.509], [13.4, 52.51], [13.398, 52.509]]]),
+    ],
+}
+
+
 class TileServer(BaseHTTPRequestHandler):
     """Answers every address with the same tile."""
 
@@ -64,13 +84,13 @@ def tiles() -> Iterator[str]:
 def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()
-    tab.open("/sites", "#map-card path")
-    assert tab.page.locator("#map-card path").count() == 2
+    tab.open("/sites", "#map-card .leaflet-overlay-pane path")
+    assert tab.page.locator("#map-card .leaflet-overlay-pane path").count() == 2
     tab.wait_for_text("#map-card .leaflet-tooltip", "north: online")
     cloud.reports.quarantine_site("south", True)
     tab.wait_for_text("#map-card .leaflet-tooltip", "south: quarantined")
-    assert tab.page.locator("#map-card path").count() == 2
-    tab.page.locator("#map-card path").first.click()
+    assert tab.page.locator("#map-card .leaflet-overlay-pane path").count() == 2
+    tab.page.locator("#map-card .leaflet-overlay-pane path").first.click()
     tab.page.click("#map-card .leaflet-popup a:has-text('north')")
     tab.page.wait_for_url("**/sites/north")
     assert tab.violations == []
@@ -79,9 +99,9 @@ def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab:
 def test_the_overview_has_the_map_once_a_site_has_a_position(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()
-    tab.open("/", "#map-card path")
-    assert tab.page.locator("#map-card path").count() == 2
-    tab.page.locator("#map-card path").first.click()
+    tab.open("/", "#map-card .leaflet-overlay-pane path")
+    assert tab.page.locator("#map-card .leaflet-overlay-pane path").count() == 2
+    tab.page.locator("#map-card .leaflet-overlay-pane path").first.click()
     tab.wait_for_text("#map-card .leaflet-popup", "open failure mode")
     assert tab.violations == []
 
@@ -91,9 +111,9 @@ def test_a_map_is_shown_if_its_first_message_was_lost(cloud: FilledCloud, tab: T
     cloud.fill()
     cloud.start()
     tab.page.add_init_script(FIRST_OF_THE_MAP_IS_LOST)
-    tab.open("/sites", "#map-card path")
+    tab.open("/sites", "#map-card .leaflet-overlay-pane path")
     assert tab.page.evaluate("window.lost")
-    assert tab.page.locator("#map-card path").count() == 2
+    assert tab.page.locator("#map-card .leaflet-overlay-pane path").count() == 2
 
 
 def test_tiles_are_fetched_from_the_configured_host_alone(
@@ -107,7 +127,7 @@ def test_tiles_are_fetched_from_the_configured_host_alone(
     tab = Tab(chromium, process)
     try:
         for page in ("/sites", "/hazards"):
-            tab.open(page, "#map-card path")
+            tab.open(page, "#map-card .leaflet-overlay-pane path")
             tab.page.wait_for_function(TILE_IS_SHOWN)
             tab.wait_for_text("#map-card .leaflet-control-attribution", "© <City> survey")
     finally:
@@ -115,3 +135,43 @@ def test_tiles_are_fetched_from_the_configured_host_alone(
         process.stop()
     assert tab.violations
     assert [url for url in tab.violations if not re.fullmatch(rf"{tiles}/\d+/\d+/\d+\.png", url)] == []
+
+
+def test_without_tiles_and_plan_a_map_has_a_graticule_with_degrees_and_a_scale(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.start()
+    tab.open("/sites", "#map-card .map-degrees")
+    degrees = tab.page.locator("#map-card .map-degrees").all_inner_texts()
+    assert [text for text in degrees if not re.fullmatch(r"\d+(\.\d+)?°( [EWNS])?", text)] == []
+    assert {text[-1] for text in degrees} == {"E", "N"}
+    assert re.fullmatch(r"\d+ k?m", tab.text("#map-card .leaflet-control-scale"))
+    assert tab.page.locator("#map-card .plan-shape").count() == 0
+    assert tab.violations == []
+
+
+def test_a_configured_plan_is_drawn_by_the_page_alone(
+    cloud: FilledCloud, chromium: Any, tmp_path: Path
+) -> None:
+    cloud.fill()
+    cloud.start()
+    config, plan = tmp_path / "page.yaml", tmp_path / "city.geojson"
+    plan.write_text(json.dumps(PLAN))
+    config.write_text(f'map: {{plan: {plan}, attribution: "© <City> survey"}}\n')
+    process = PageProcess(cloud.folder.root, "--config", str(config))
+    tab = Tab(chromium, process)
+    try:
+        for page in ("/sites", "/hazards"):
+            tab.open(page, "#map-card .plan-street")
+            counts = {
+                kind: tab.page.locator(f"#map-card path.plan-{kind}").count()
+                for kind in ("street", "water", "building", "green", "other")
+            }
+            assert counts == {"street": 2, "water": 1, "building": 1, "green": 0, "other": 0}
+            assert tab.page.locator("#map-card .map-graticule").count() == 0
+            tab.wait_for_text("#map-card .leaflet-control-attribution", "© <City> survey")
+    finally:
+        tab.page.close()
+        process.stop()
+    assert tab.violations == []

@@ -33,7 +33,7 @@ def test_each_list_shows_what_the_cloud_has_and_follows_it(cloud: FilledCloud, t
     cloud.misses("pothole", 0, {EvidenceSource.OPERATOR: 5})
     tab.wait_for_text("#failure-modes", "operator 5")
     tab.open("/hazards", "#hazards .ag-row")
-    tab.page.wait_for_selector("#map-card path")  # a circle of a place
+    tab.page.wait_for_selector("#map-card .leaflet-overlay-pane path")  # a circle of a place
     cloud.hazard("flood", 4, began_s=1)
     tab.wait_for_text("#hazards .ag-row", "flood")
     assert tab.violations == []

@@ -114,7 +114,18 @@ FLOORS = {
         ),
     ),
     "dashboards": (
-        *("errors", "markup", "phrases", "theme", "scope", "client", "access", "settings", "reads"),
+        *(
+            "errors",
+            "markup",
+            "phrases",
+            "theme",
+            "scope",
+            "client",
+            "access",
+            "settings",
+            "map_plan",
+            "reads",
+        ),
         *("components", "learning", "page_view", "pages", "shell", "page_list", "server", "app"),
     ),
 }
