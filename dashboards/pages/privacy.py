@@ -172,7 +172,7 @@ def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette
     options = axes(colours)
     return {
         **options,
-        "legend": {"textStyle": {"color": colours.ink}, "bottom": 0, "itemGap": 28},
+        "legend": {"type": "scroll", "textStyle": {"color": colours.ink}, "bottom": 0, "itemGap": 28},
         "grid": {**options["grid"], "bottom": 56},
         "series": [
             {

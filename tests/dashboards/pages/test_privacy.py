@@ -88,7 +88,9 @@ def test_days_are_bars_of_kilobytes_by_kind_with_a_zero_for_a_day_without_any() 
         LedgerDayResource(at=since, site=site, kind="hazard", count=1, length_bytes=1500)
         for site in ("north", "south")
     ]
-    (bars,) = privacy.days_options(days, since, LIGHT)["series"]
+    options = privacy.days_options(days, since, LIGHT)
+    assert options["legend"]["type"] == "scroll"  # more lines of it would be over the axis
+    (bars,) = options["series"]
     assert bars["name"] == "hazard"
     assert bars["data"][:2] == [[1000 * since, 3.0], [1000 * (since + 86_400), 0.0]]
     assert len(bars["data"]) == privacy.DAYS
