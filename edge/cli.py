@@ -232,19 +232,21 @@ def ledger_verify(
 
 @ledger_app.command("show")
 def ledger_show(ledger: LedgerPath, as_json: AsJson = False) -> None:
-    """Totals by message type and day."""
+    """Totals by message type and day, and those of what is written beside messages (`transport`)."""
     from edge.gate.ledger_entries import verify
 
+    summary = verify(ledger)
     rows = [
         {"day": day, "kind": kind, "messages": total.count, "bytes": total.bytes}
-        for (kind, day), total in sorted(verify(ledger).by_kind_and_day.items(), key=lambda row: row[0][::-1])
+        for (kind, day), total in sorted(summary.by_kind_and_day.items(), key=lambda row: row[0][::-1])
     ]
     if as_json:
         out.print_json(json.dumps(rows))
         return
     for row in rows:
-        text = f"{row['day']}  {row['kind']:<14} {row['messages']:>8} messages {row['bytes']:>10} bytes"
+        text = f"{row['day']}  {row['kind']:<25} {row['messages']:>8} entries {row['bytes']:>10} bytes"
         out.print_line(text)
+    out.print_line(summary.bytes_sentence)
 
 
 @ledger_app.command("export")

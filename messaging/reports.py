@@ -379,7 +379,7 @@ class Heartbeat(Report):
 
     `provider` runs the model; it differs from `provider_wanted` when that could not be used.
     `teacher_fraction`: of the frames processed since the node's start, those that the teacher processed too;
-    None if the site runs no teacher by its configuration.
+    None if its configuration has no teacher. `transport_bytes`: of such entries of the ledger, by the gate.
     """
 
     model_digest: Digest | None
@@ -395,5 +395,6 @@ class Heartbeat(Report):
     outbox_messages: Count
     shed: Count
     epsilon_spent: Annotated[float, Field(ge=0.0, le=1000.0), Significant(6)]
+    transport_bytes: int | None = Field(default=None, ge=0, le=10**15)
     cameras: tuple[CameraHealth, ...] = Field(max_length=16)
     at_utc: UtcSeconds

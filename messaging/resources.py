@@ -105,6 +105,7 @@ class SiteResource(Resource):
     outbox_messages: int | None = None
     shed: int | None = None
     epsilon_spent: float | None = None
+    transport_bytes: int | None = None
     cameras: int = 0
     open_failure_modes: int | None = None
     ledger_n: int = 0

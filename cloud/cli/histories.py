@@ -118,6 +118,7 @@ def show_site(
         ("unsent messages", found.site.outbox_messages),
         ("clock ahead by", "" if found.clock_skew_s is None else f"{found.clock_skew_s} s"),
         ("epsilon spent", found.site.epsilon_spent),
+        ("bytes beside payloads", found.site.transport_bytes),
         ("dead letters", found.dead_letters),
         *(("camera", _camera(camera)) for camera in found.cameras),
         *(("run next", command) for command in found.commands),

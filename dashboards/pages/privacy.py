@@ -26,7 +26,7 @@ from dashboards.page_view import PageView
 from dashboards.pages.fleet.sites import ledger_text
 from dashboards.scope import Scope
 from dashboards.theme import Palette
-from messaging.api.sites import CameraResource, LedgerDayResource
+from messaging.api.sites import NOT_REPORTED, CameraResource, LedgerDayResource
 from messaging.resources import LedgerResource, SiteResource, VerifiedLedgerResource
 
 KIND_COLUMNS = (
@@ -35,9 +35,11 @@ KIND_COLUMNS = (
     Column("messages", "messages", "number", width=90),
     Column("size", "kB", "number", width=80),
 )
+BESIDE = "subjects, headers, reads and pings that the gate wrote, as its ledger states; before TLS"
 LEDGER_COLUMNS = (
     Column("site", "site", "html", width=100),
     Column("epsilon", "ε spent", "number", width=80, tooltip="privacy budget spent on prototypes"),
+    Column("beside", "beside payloads (kB)", "number", width=120, tooltip=BESIDE),
     Column("last", "last verified checkpoint", "html", width=130),
     Column("result", "verified now", "html", width=220),
     Column("verify", "", "html", width=120),
@@ -106,7 +108,7 @@ async def page(view: PageView) -> None:
         known = await view.all_items("sites", SiteResource, group=group)
         names = {site.site for site in known}
         totals = [t for t in await view.all_items("ledger", LedgerResource) if t.site in names]
-        kinds.show(kinds_markup(totals))
+        kinds.show(kinds_markup(totals, known))
         sites.show([site_row(site, checks, view.scope, now) for site in known])
         rows.show([kind_row(total, view.scope) for total in totals])
 
@@ -186,8 +188,8 @@ def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette
     }
 
 
-def kinds_markup(ledger: Sequence[LedgerResource]) -> Html:
-    """Messages and bytes of each kind, the largest first, with the sum."""
+def kinds_markup(ledger: Sequence[LedgerResource], sites: Sequence[SiteResource] = ()) -> Html:
+    """Messages and bytes of each kind, the largest first, their sum, and what the sites sent beside them."""
     if not ledger:
         return NOTHING.markup()
     sums: dict[str, tuple[int, int]] = {}
@@ -197,9 +199,13 @@ def kinds_markup(ledger: Sequence[LedgerResource]) -> Html:
     ranked = sorted(sums.items(), key=lambda pair: (-pair[1][1], pair[0]))
     lines = [_line(phrases.readable(kind), *both, name=f"kind-{kind}") for kind, both in ranked]
     whole = sum(total.count for total in ledger), sum(total.length_bytes for total in ledger)
-    return table(
-        ("message kind", "#messages", "#bytes"), [*lines, _line("total", *whole, name="kind-all", cls="sum")]
-    )
+    lines.append(_line("total", *whole, name="kind-all", cls="sum"))
+    stated = [site.transport_bytes for site in sites if site.transport_bytes is not None]
+    if sites:
+        beside = number(phrases.size(sum(stated)) if stated else NOT_REPORTED)
+        of = f"beside payloads, of {len(stated)} of {len(sites)} sites"
+        lines.append(table_row(of, number(""), beside, name="kind-beside"))
+    return table(("message kind", "#messages", "#bytes"), lines)
 
 
 def _line(text: str, count: int, length_bytes: int, *, name: str, cls: str = "") -> Html:
@@ -225,6 +231,7 @@ def site_row(site: SiteResource, checks: Checks, scope: Scope, now: float) -> di
         "site": link(site.site, scope.link("sites", site.site)),
         "site_value": site.site,
         "epsilon": None if site.epsilon_spent is None else round(site.epsilon_spent, 3),
+        "beside": None if site.transport_bytes is None else round(site.transport_bytes / 1e3, 1),
         "last": ledger_text(site, now),
         "last_value": site.ledger_verified_at,
         "result": result_markup(checks.get(site.site), now),

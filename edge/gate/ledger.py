@@ -227,7 +227,7 @@ def _entry(message: Outgoing, head: LedgerPosition, at_utc: int) -> LedgerEntry:
         id=message.message_id,
         subject=message.subject,
         kind=message.kind,
-        length_bytes=len(message.data),
+        length_bytes=message.length_bytes,
         sha256=digest_of(message.data),
         schema=FORMAT_VERSION,
         at_utc=at_utc,

@@ -29,22 +29,33 @@ HEAD_FILE = "head.json"
 RECEIPT_FILE = "receipt.json"
 
 
+TRANSPORT = "transport"
+"""The kind of entries that stand for no payload, but for what is written beside payloads."""
+
+
 @dataclass(frozen=True)
 class Outgoing:
-    """A message about to leave."""
+    """A message about to leave; or, with `written_bytes`, so many bytes that left beside messages."""
 
     message_id: str
     subject: str
     kind: str
-    data: bytes
+    data: bytes = b""
+    written_bytes: int | None = None
+
+    @property
+    def length_bytes(self) -> int:
+        """What its entry counts."""
+        return len(self.data) if self.written_bytes is None else self.written_bytes
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
     """One line. `prev` is the sha256 of the line before, `sha256` that of the message's bytes.
 
-    `length_bytes` counts the message as it is published, envelope and payload; not its subject, its id and
-    the two ledger headers beside it, nor what NATS, TLS and TCP add.
+    `length_bytes` counts the message as it is published, envelope and payload. Its subject, its id, the
+    headers and what NATS adds are in entries of kind `transport`, whose `subject` is what the bytes were for
+    and whose `sha256` is that of no bytes, since none are kept; what TLS and TCP add is in none.
     """
 
     n: int
@@ -60,6 +71,11 @@ class LedgerEntry:
     def line(self) -> bytes:
         """Canonical bytes, without the line end."""
         return json.dumps(vars(self), sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @property
+    def what(self) -> str:
+        """Its kind, and what the bytes of a `transport` entry were for."""
+        return f"{self.kind}: {self.subject}" if self.kind == TRANSPORT else self.kind
 
     @property
     def position(self) -> LedgerPosition:
@@ -141,7 +157,7 @@ def _whole_numbers(entry: LedgerEntry) -> bool:
 
 @dataclass(frozen=True)
 class LedgerSummary:
-    """Totals of a verified ledger. `by_kind_and_day`: (kind, YYYY-MM-DD) -> total.
+    """Totals of a verified ledger. `by_kind_and_day`: (`what` of an entry, YYYY-MM-DD) -> total.
 
     `signed` is the head that the site signed, `receipt` what the cloud signed for it, if that was checked.
     """
@@ -151,6 +167,16 @@ class LedgerSummary:
     receipt: LedgerReceipt | None
     by_kind: dict[str, Total]
     by_kind_and_day: dict[tuple[str, str], Total]
+
+    @property
+    def bytes_sentence(self) -> str:
+        """The bytes of payloads and those beside them, for people."""
+        beside = self.by_kind.get(TRANSPORT, Total()).bytes
+        payloads = sum(total.bytes for total in self.by_kind.values()) - beside
+        percent = 100 * payloads / (payloads + beside) if payloads or beside else 0
+        return (
+            f"payloads {payloads} bytes, beside them {beside} bytes: {percent:.0f} % of what left is payload"
+        )
 
     @property
     def sentence(self) -> str:
@@ -200,7 +226,7 @@ def verify(
     for entry, position, _ in walk(file, known):
         day = _day(entry.at_utc // 86_400)
         by_kind.setdefault(entry.kind, Total()).add(entry)
-        by_day.setdefault((entry.kind, day), Total()).add(entry)
+        by_day.setdefault((entry.what, day), Total()).add(entry)
         reached = position
     return LedgerSummary(reached, signed, receipt.ledger if receipt else None, by_kind, by_day)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from edge.gate.ledger import Ledger
+from edge.gate.ledger_entries import TRANSPORT
 from edge.gate.limits.pins import PinReason
 from edge.gate.receipts import ReceiptCounts
 from edge.gate.uplink import UplinkCounts
@@ -30,7 +31,9 @@ class GateMetrics(MetricSet):
             "gate_send_seconds", "Until the hub had stored a message", "lane", buckets=SEND_S
         )
         self.egress_bytes = self.mirrored_counter(
-            "egress_bytes", "Bytes of messages that left the site, by the ledger from its first entry", "type"
+            "egress_bytes",
+            "Bytes that left the site, by the ledger from its first entry; `transport`: beside messages",
+            "type",
         )
         self.egress_messages = self.mirrored_counter(
             "egress_messages", "Messages that left the site, by the ledger from its first entry", "type"
@@ -95,7 +98,8 @@ class GateMetrics(MetricSet):
             self.bytes_written.set(length_bytes, kind)
         for kind, total in ledger.by_kind.items():
             self.egress_bytes.set(total.bytes, kind)
-            self.egress_messages.set(total.count, kind)
+            if kind != TRANSPORT:
+                self.egress_messages.set(total.count, kind)
 
     def note_queued(self, queued: Mapping[Lane, int | None]) -> None:
         """Set the messages that wait at the site; None, as its broker does not answer, is no number."""

@@ -35,7 +35,8 @@ from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
 from edge.gate.settings import GateSettings
 from edge.gate.start_checks import needed
-from edge.gate.status_file import ledger_status, write_status
+from edge.gate.status_file import UNLISTED, ledger_status, unlisted_before, write_status
+from edge.gate.transport import Transport
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
 from messaging.errors import WireError
@@ -75,6 +76,7 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
     key = SiteKey.read_or_make(settings.site, settings.data_folder / SITE_KEY_FILE)
     trust = SiteTrust.read(settings.trust)
     ledger, connecting = Ledger(settings.ledger_folder, key), LoopHealth()
+    transport = Transport(ledger, page.metrics.written, now_utc=time.time, left=unlisted_before(settings))
     site: NatsBus | None = None
     hub: NatsBus | None = None
     try:
@@ -88,13 +90,14 @@ async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> N
                 settings, credentials, ledger, page.metrics.written, connecting, stop
             )
         if site is not None and hub is not None:
-            gate = _Gate(settings, (site, hub), (key, trust), ledger, credentials, page.metrics)
+            gate = _Gate(settings, (site, hub), (key, trust), ledger, transport, credentials, page.metrics)
             page.readiness = gate.readiness
             await gate.run(stop)
     finally:
         for bus in (site, hub):
             if bus is not None:
                 await bus.close()
+        transport.enter()
         ledger.close()
 
 
@@ -107,6 +110,7 @@ class _Gate:
         buses: tuple[NatsBus, NatsBus],
         keys: tuple[SiteKey, SiteTrust],
         ledger: Ledger,
+        transport: Transport,
         credentials: HubCredentials,
         metrics: GateMetrics,
     ) -> None:
@@ -115,9 +119,9 @@ class _Gate:
         self._site, self._hub = buses
         self._buses = {"the site's broker": self._site, "the hub": self._hub}
         key, trust = keys
-        self._ledger = ledger
+        self._ledger, self._transport = ledger, transport
         self._buckets = _buckets(settings, ledger)
-        admission = _admission(settings, key, trust, self._buckets)
+        admission = _admission(settings, key, trust, self._buckets, transport)
         self._credentials = credentials
         self._health = GateHealth()
         self._disk = DiskAlarm(settings.data_folder)
@@ -241,6 +245,7 @@ class _Gate:
 
     async def _write_status_regularly(self, stop: asyncio.Event) -> None:
         async def write() -> None:
+            self._transport.enter_when_due()
             status = await self._status()
             self._note_metrics()
             write_status(self._settings, status)
@@ -293,6 +298,7 @@ class _Gate:
             "purged_through": receipts.purged_through,
             "bytes_written": dict(self._metrics.written.by_kind),
             "bytes_written_today": dict(self._metrics.written.today),
+            UNLISTED: self._transport.unlisted().model_dump(),
             "targets": self._mirror.target_count,
             "hub_credentials_valid": shown.credentials.valid_until,
             "hub_certificate_valid": "" if shown.certificate is None else shown.certificate.valid_until,
@@ -313,17 +319,21 @@ def run_until_signalled(settings: GateSettings) -> None:
 def _buckets(settings: GateSettings, ledger: Ledger) -> KeptBuckets:
     """How many reports and renewals may leave, as an earlier run left it."""
     limits = {**COUNT_LIMITS, **settings.counts, **HEARTBEAT_LIMITS}
-    return open_buckets(settings.known_folder, limits, new=ledger.head.n == 0, now_utc=int(time.time()))
+    new = not ledger.by_kind.keys() & PAYLOADS.keys()
+    return open_buckets(settings.known_folder, limits, new=new, now_utc=int(time.time()))
 
 
-def _admission(settings: GateSettings, key: SiteKey, trust: SiteTrust, buckets: KeptBuckets) -> Admission:
+def _admission(
+    settings: GateSettings, key: SiteKey, trust: SiteTrust, buckets: KeptBuckets, transport: Transport
+) -> Admission:
     """What this site has reason to report. Raises `StateFileBroken`."""
     known = settings.known_folder
     signed = SignedReleases(known, settings.mirror_folder, trust, time.monotonic)
     names = KnownNames(known / "learnt_names.json", settings.cameras, signed.now)
     mirrored = MirroredRequests(settings.mirror_folder, settings.site, trust.director)
     asked = AskedRequests(mirrored, known, time.time)
-    return Admission(settings.site, SiteIds(key), names, HeartbeatPace(known, buckets), asked.numbers)
+    pace = HeartbeatPace(known, buckets)
+    return Admission(settings.site, SiteIds(key), names, pace, asked.numbers, transport.bytes_in_all)
 
 
 async def _prepare_site(site: NatsBus, settings: GateSettings) -> None:

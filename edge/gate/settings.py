@@ -44,7 +44,7 @@ class GateSettings(BaseModel):
     trust: Path
     data_folder: Path
     mirror_folder: Path
-    poll_s: float = Field(default=5.0, gt=0.0, le=3600.0)
+    poll_s: float = Field(default=30.0, gt=0.0, le=3600.0)
     heartbeat_s: float = Field(default=10.0, gt=0.0)
     status_s: float = Field(default=1.0, gt=0.0)
     receipt_s: float = Field(default=5.0, gt=0.0)

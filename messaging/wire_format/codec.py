@@ -69,6 +69,7 @@ class PayloadType:
     added: tuple[str, ...] = ()
 
 
+_ADDED = ("cameras.budget", "transport_bytes")
 PAYLOADS: dict[str, PayloadType] = {
     row.kind: row
     for row in (
@@ -79,7 +80,7 @@ PAYLOADS: dict[str, PayloadType] = {
         PayloadType("prototype", ClassPrototype, Lane.EVIDENCE, 4096, 1, 30, max_reports=16),
         PayloadType("recall", RecallTally, Lane.EVIDENCE, 4096, 2, 30, max_reports=64),
         PayloadType("shadow", ShadowReport, Lane.EVIDENCE, 4096, 3, 30),
-        PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1, added=("cameras.budget",)),
+        PayloadType("heartbeat", Heartbeat, Lane.LATEST, 4096, 4, 1, added=_ADDED),
         PayloadType("answer", VerdictAnswer, Lane.HAZARDS, 128, None, 30),
         PayloadType("guard", GuardReport, Lane.EVIDENCE, 256, 5, 30),
     )

@@ -75,13 +75,17 @@ def parts_of(message: Message) -> Iterator[Message]:
 
 @dataclass(frozen=True)
 class Admission:
-    """What one site's gate lets leave. `asked`: the verdict requests that may be answered."""
+    """What one site's gate lets leave. `asked`: the verdict requests that may be answered.
+
+    `transport_bytes`: what the gate has written beside payloads, which it states in heartbeats.
+    """
 
     site: str
     ids: SiteIds
     names: KnownNames
     pace: HeartbeatPace
     asked: Callable[[], frozenset[int]] = frozenset
+    transport_bytes: Callable[[], int | None] = lambda: None
 
     def report(self, subject: str, message_id: str, data: bytes, stored_at_utc: int) -> Message:
         """A report as it may leave. Raises `MessageRefused`, `PinBroken`, or `OSError` for a full disk."""
@@ -96,7 +100,8 @@ class Admission:
         current = message.report.model_copy(update={"at_utc": now_utc})
         check(replace(message, report=current), self.names, now_utc)
         paced = self.pace.paced(current, now_utc)
-        return replace(message, id=self.ids.outgoing(message.id), at_utc=now_utc, report=paced)
+        stated = paced.model_copy(update={"transport_bytes": self.transport_bytes()})
+        return replace(message, id=self.ids.outgoing(message.id), at_utc=now_utc, report=stated)
 
 
 def _same(what: str, found: str, expected: str) -> None:

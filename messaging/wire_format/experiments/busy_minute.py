@@ -260,6 +260,7 @@ def _heartbeat(chance: random.Random) -> Heartbeat:
         outbox_messages=3,
         shed=0,
         epsilon_spent=3.0,
+        transport_bytes=41_234_567,
         cameras=cameras,
         at_utc=AT_UTC,
     )

@@ -22,6 +22,17 @@ def test_kinds_are_summed_over_the_sites_with_the_largest_first() -> None:
     assert 'class="empty"' in privacy.kinds_markup([])
 
 
+def test_the_bytes_beside_payloads_are_apart_and_of_the_sites_that_report_them() -> None:
+    north = SiteResource(site="north", online=True, transport_bytes=2_500_000)
+    south = SiteResource(site="south", online=True)
+    shown = privacy.kinds_markup(LEDGER, [north, south])
+    assert "beside payloads, of 1 of 2 sites" in shown
+    assert "2.5 MB" in shown.partition('data-row="kind-beside"')[2]
+    assert "not reported" in privacy.kinds_markup(LEDGER, [south])
+    rows = [privacy.site_row(site, {}, Scope(), 0.0)["beside"] for site in (north, south)]
+    assert rows == [2500.0, None]
+
+
 def test_a_row_is_a_site_and_a_kind_and_links_to_the_site() -> None:
     row = privacy.kind_row(LEDGER[1], Scope("docks"))
     assert (row["id"], row["messages"], row["size"]) == ("north/misdetection", 1000, 90.0)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger_entries import verify
+from edge.gate.ledger_entries import TRANSPORT, verify
 from edge.gate.limits.heartbeat_pace import HEARTBEAT_LIMITS, coarse_heartbeat
 from edge.gate.limits.kept_buckets import LEVELS_FILE, KeptLevels
 from edge.gate.program import run_gate
@@ -121,7 +121,11 @@ def test_one_process_forwards_reports_and_mirrors_releases(places: tuple[Hub, Si
     status = status_of(settings)
     assert status["forwarded"] == {"hazard": 1, "misdetection": 1, "heartbeat": 1}
     assert status["bytes_by_kind"].keys() == {"hazard", "misdetection", "heartbeat"}
-    assert verify(settings.data_folder / "ledger").head.n == 3
+    listed = verify(settings.data_folder / "ledger").by_kind
+    assert listed.keys() == {*status["bytes_by_kind"], TRANSPORT}
+    assert sum(total.count for kind, total in listed.items() if kind != TRANSPORT) == 3
+    beside = sum(status["bytes_written"].values()) - sum(status["bytes_by_kind"].values())
+    assert listed[TRANSPORT].bytes >= beside, "the last bytes are written after the last status"
     _all_that_was_written_has_a_kind(status)
     kept = StateFile(settings.known_folder / LEVELS_FILE, KeptLevels).read()
     assert kept is not None
@@ -163,7 +167,10 @@ async def _reports_are_received(settings: GateSettings, site: Site, cloud: NatsB
             return False
         found = decode(data[HEARTBEAT_PREFIX_BYTES:]).report
         assert isinstance(found, Heartbeat)
-        return found == coarse_heartbeat(HEARTBEAT).model_copy(update={"at_utc": found.at_utc})
+        assert found.transport_bytes is not None
+        assert 0 < found.transport_bytes < HEARTBEAT.transport_bytes, "the gate states its own"
+        of_gate = {"at_utc": found.at_utc, "transport_bytes": found.transport_bytes}
+        return found == coarse_heartbeat(HEARTBEAT).model_copy(update=of_gate)
 
     await _until(both_received)
     assert sorted(got) == sorted(outgoing_ids(settings, sent))

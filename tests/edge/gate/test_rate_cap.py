@@ -93,7 +93,7 @@ def test_a_heartbeat_that_fails_is_not_charged(tmp_path: Path) -> None:
     async def scenario() -> None:
         stage = Stage(tmp_path)
         await stage.prepare_with(0)
-        _, data = subject_and_data(1, HEARTBEAT)
+        _, data = subject_and_data(1, HEARTBEAT.model_copy(update={"transport_bytes": None}))
         await stage.site.put_latest(HEARTBEATS, "s1", data)
         full = stage.cap.available(Lane.LATEST, 0.0)
         stage.hub.messages_left = 0

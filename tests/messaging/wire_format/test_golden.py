@@ -17,6 +17,13 @@ HEARTBEAT_WITHOUT_BUDGETS = bytes.fromhex(
 )
 """The golden heartbeat as it was written before cameras had a budget (schema digest cf4cc4)."""
 
+HEARTBEAT_WITHOUT_TRANSPORT = bytes.fromhex(
+    "032fe4db8f46e739d0123b0b4d41cd1d9de8e4cb573220b152c1e11ae487878787878787878787878787878787878787"
+    "87878787878787af89a74099fc7f050000000000000000000000000000000000000000000000000088a011f34d9072a8"
+    "fb668740a3e7fe179ba198c9563337a77ed28d5972122442"
+)
+"""And before it had the bytes beside payloads (schema digest db8f46)."""
+
 
 def test_every_payload_type_has_golden_bytes() -> None:
     assert set(PAYLOADS) <= set(BYTES)
@@ -40,7 +47,12 @@ def test_a_heartbeat_from_before_the_budgets_is_read_and_states_none() -> None:
     golden = MESSAGES["heartbeat"].report
     assert isinstance(golden, Heartbeat)
     cameras = tuple(camera.model_copy(update={"budget": None}) for camera in golden.cameras)
-    assert found == golden.model_copy(update={"cameras": cameras})
+    assert found == golden.model_copy(update={"cameras": cameras, "transport_bytes": None})
+
+
+def test_a_heartbeat_from_before_the_bytes_beside_payloads_is_read_and_states_none() -> None:
+    golden = MESSAGES["heartbeat"].report
+    assert decode(HEARTBEAT_WITHOUT_TRANSPORT).report == golden.model_copy(update={"transport_bytes": None})
 
 
 def test_a_message_of_an_earlier_schema_has_one_encoding_as_well() -> None:

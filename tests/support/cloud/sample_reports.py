@@ -135,6 +135,7 @@ def heartbeat(digest: str | None = OLD, **changes: Any) -> Heartbeat:
         "outbox_messages": 0,
         "shed": 0,
         "epsilon_spent": 0.0,
+        "transport_bytes": 1_830_400,
         "cameras": (),
         "at_utc": MINUTE,
     }

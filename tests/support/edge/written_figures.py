@@ -24,7 +24,7 @@ from messaging.nats.blobs import NatsBlobs
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
 from messaging.nats.subjects import HEARTBEATS, ORDERS, TUF_BUCKET
-from messaging.wire_format.codec import Message, encode
+from messaging.wire_format.codec import PAYLOADS, Message, encode
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, status_of
 from tests.support.messaging.samples import HEARTBEAT
@@ -57,8 +57,10 @@ async def _node(site: Site, stop: asyncio.Event) -> None:
     await node.close()
 
 
-async def written(hub: Hub, site: Site, settings: GateSettings, seconds: float) -> Mapping[str, float]:
-    """Bytes a day by kind, without those of the first connection and of the first copy."""
+async def written(
+    hub: Hub, site: Site, settings: GateSettings, seconds: float
+) -> tuple[Mapping[str, float], float]:
+    """Bytes a day by kind, without those of the first connection and of the first copy; and of payloads."""
     cloud, stop = await NatsBus.connect(hub.cloud_link()), asyncio.Event()
     await _release(cloud)
     async with asyncio.TaskGroup() as tasks:
@@ -73,10 +75,16 @@ async def written(hub: Hub, site: Site, settings: GateSettings, seconds: float) 
         stop.set()
     await cloud.close()
     passed_s = after["at_utc"] - before["at_utc"]
-    return {
+    payloads = sum(
+        number - before["bytes_by_kind"].get(kind, 0)
+        for kind, number in after["bytes_by_kind"].items()
+        if kind in PAYLOADS
+    )
+    by_kind = {
         kind: (number - before["bytes_written"].get(kind, 0)) * DAY_S / passed_s
         for kind, number in after["bytes_written"].items()
     }
+    return by_kind, payloads * DAY_S / passed_s
 
 
 def main() -> None:
@@ -93,9 +101,11 @@ def main() -> None:
                 for one in AS_SHIPPED
             }
             settings = gate_settings(hub, site, folder, **shipped)
-            by_kind = asyncio.run(written(hub, site, settings, arguments.seconds))
+            by_kind, payloads = asyncio.run(written(hub, site, settings, arguments.seconds))
+    whole = sum(by_kind.values())
     found = [
-        Figure("gate_idle_bytes_per_day", sum(by_kind.values()), "bytes"),
+        Figure("gate_idle_bytes_per_day", whole, "bytes"),
+        Figure("gate_idle_payload_percent", 100 * payloads / whole, "%"),
         *(Figure(f"gate_idle_bytes_per_day_{kind}", number, "bytes") for kind, number in by_kind.items()),
     ]
     command = "python -m tests.support.edge.written_figures"

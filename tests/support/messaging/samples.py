@@ -163,6 +163,7 @@ HEARTBEAT = Heartbeat(
     outbox_messages=0,
     shed=0,
     epsilon_spent=1.0,
+    transport_bytes=7_654_321,
     cameras=(
         CameraHealth(
             camera="north",
