@@ -70,6 +70,8 @@ DIALOGS = (
     _entry("quarantine a site", _SITES, "/sites/north", "#site button:has-text('Quarantine')"),
     _entry("revoke a site", _SITES, "/sites/north", "#site button:has-text('Revoke')"),
     _entry("release a site", _SITES, "/sites/east", "#site button:has-text('Release')"),
+    _entry("put a site into a group", "pages/fleet/site_group.py", "/sites/north",
+           "#site button:has-text('Site group')"),
     _entry("remove the reports of a site", "pages/fleet/site_removal.py", "/sites/west",
            "#site button:has-text('Remove its reports')"),
     _entry("a dead letter", "pages/fleet/dead_letters.py", "/sites/north",
