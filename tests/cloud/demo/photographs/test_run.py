@@ -79,7 +79,8 @@ def test_a_pass_that_has_not_started_when_the_run_ends_is_cancelled(tmp_path: Pa
 
 
 def _camera(name: str, frames: int) -> CameraResource:
-    numbers = dict.fromkeys(set(CameraResource.model_fields) - {"site", "camera", "light", "weather"}, 0)
+    required = {field for field, info in CameraResource.model_fields.items() if info.is_required()}
+    numbers = dict.fromkeys(required, 0)
     texts = {"site": "highway", "camera": name, "light": "day", "weather": "clear"}
     return CameraResource.model_validate({**numbers, **texts, "connected": True, "frames": frames})
 
