@@ -67,7 +67,7 @@ def test_a_label_is_shown_as_it_was_typed_and_not_run(cloud: FilledCloud, tab: T
 def test_a_page_of_what_does_not_exist_says_so(cloud: FilledCloud, tab: Tab, path: str) -> None:
     cloud.fill()
     cloud.start()
-    tab.open(path, ".page .card")
+    tab.open(path, ".page")
     tab.page.wait_for_selector(".lost, .empty")
     assert tab.page.evaluate("window.attacked") is None
 

@@ -29,6 +29,9 @@ from tests.support.messaging.samples import HAZARD
 from tests.support.waiting import wait_until
 
 ROOMY = SimpleNamespace(problem=None)
+_ACCOUNT = SimpleNamespace(
+    epsilon_spent=lambda: 0.5, budget=lambda: None, settings=SimpleNamespace(epsilon_per_camera=8.0)
+)
 
 
 class RecordingOutbox:
@@ -51,7 +54,7 @@ def test_a_site_without_frames_sends_fewer_heartbeats_yet_one_per_minute(
     monkeypatch.setattr(node_module.time, "monotonic", lambda: now[0])
     camera = cast(
         CameraParts,
-        SimpleNamespace(name="bridge", health=health, accountant=SimpleNamespace(epsilon_spent=lambda: 0.0)),
+        SimpleNamespace(name="bridge", health=health, accountant=_ACCOUNT),
     )
     store = SimpleNamespace(active=lambda: None, previous=lambda: None, staged=lambda: None)
     reports = SimpleNamespace(heartbeat_s=15.0)
@@ -205,9 +208,7 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
         SimpleNamespace(
             name="bridge",
             health=CameraMetrics(),
-            accountant=SimpleNamespace(
-                epsilon_spent=lambda: 0.5, settings=SimpleNamespace(epsilon_per_camera=8.0)
-            ),
+            accountant=_ACCOUNT,
             open=lambda: source,
             make_pipeline=lambda: SimpleNamespace(
                 end=lambda at_utc: [], kept=SimpleNamespace(length_bytes=0)

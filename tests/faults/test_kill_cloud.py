@@ -16,9 +16,9 @@ from cloud.demo.run import ENDED, Demo, running
 from cloud.demo.script import TINY, FootagePhase
 from cloud.settings import DataFolder
 from cloud.store.report_records import StoredReport
-from edge.gate.ledger_entries import verify
 from messaging.resources import CampaignRequest, CampaignResource
 from messaging.runtime.quoting import sqlite_url
+from tests.support.edge.ledger_counts import report_entries
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.timeout(1200)]
@@ -94,10 +94,9 @@ def _assert_all_arrived(demo: Demo) -> None:
 
 def _left(demo: Demo) -> dict[tuple[str, str], int]:
     return {
-        (site.name, kind): total.count
+        (site.name, kind): count
         for site in demo.sites
-        for kind, total in verify(site.folder / "gate" / "ledger").by_kind.items()
-        if kind != "heartbeat"
+        for kind, count in report_entries(site.folder / "gate" / "ledger").items()
     }
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.gate.ledger_entries import verify
 from tests.support.brokers import Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings
+from tests.support.edge.ledger_counts import report_entries
 from tests.support.faults.fleet import CloudIntake, FaultInjector
 from tests.support.faults.two_sites import RealNode, accepted, prepare, write_video
 from tests.support.waiting import eventually
@@ -48,8 +48,7 @@ def _survives(folder: Path, *, node: int, gate: int) -> None:
             injector.stop()
         arrived = consumer.ids()
         assert len(arrived) == len(set(arrived)) == run.accepted
-        totals = verify(settings.data_folder / "ledger").by_kind
-        listed = {kind: total.count for kind, total in totals.items() if kind != "heartbeat"}
+        listed = report_entries(settings.data_folder / "ledger")
         assert sum(listed.values()) == run.accepted
         assert listed["hazard"] > 0
         assert victim.log().count(": committed ") == 1, "the model was fetched once and survived the kills"

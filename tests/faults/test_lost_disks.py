@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from edge.gate.ledger_entries import verify
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub, prepare_site
 from messaging.nats.subjects import FLEET_REPORTS, SITE_STREAMS, report_subject
 from messaging.wire_format.codec import Message, encode, kind_of
 from tests.support.brokers import Hub, Site, running_hub, running_site
 from tests.support.edge.gates import gate_settings, outgoing_ids
+from tests.support.edge.ledger_counts import report_entries
 from tests.support.faults.fleet import CloudIntake, FaultInjector
 from tests.support.messaging.samples import HAZARD, MISDETECTION
 from tests.support.waiting import eventually
@@ -98,8 +98,8 @@ def play(folder: Path, scenario: Callable[[Fleet], Awaitable[None]]) -> None:
             fleet.injector.stop()
             await cloud.close()
             await site_bus.close()
-        listed = verify(fleet.ledger).by_kind
-        assert sum(total.count for total in listed.values()) == len(fleet.sent), "one entry for each report"
+        listed = report_entries(fleet.ledger)
+        assert sum(listed.values()) == len(fleet.sent), "one entry for each report"
 
     with running_hub(folder) as hub, running_site(folder, "s1") as site:
         asyncio.run(whole(hub, site))

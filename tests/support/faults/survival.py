@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from edge.gate.ledger_entries import verify
 from messaging.trust.signing import Repository
 from tests.support.brokers import running_hub, running_site
 from tests.support.edge.gates import gate_settings, outgoing_ids
+from tests.support.edge.ledger_counts import report_entries
 from tests.support.faults.fleet import FaultInjector, run_faults
 from tests.support.faults.intake_program import IntakeProgram
 
@@ -98,6 +98,5 @@ def survival(folder: Path, kills: Kills, *, reports: int, seed: int) -> Survival
         arrived = intake.ids()
         intake.close()
         lost, twice, foreign = compared(outgoing_ids(settings, sent), arrived)
-        totals = verify(settings.data_folder / "ledger").by_kind
-        entries = {kind: total.count for kind, total in totals.items()}
+        entries = report_entries(settings.data_folder / "ledger")
         return Survival(lost, twice, foreign, entries, tuple(injector.log))
