@@ -8,13 +8,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 from dashboards.page_list import PAGES
@@ -36,6 +37,12 @@ _BUTTONS = """() => {
 }"""
 """Without the layers that Quasar draws in a button, axe-core finds the button's own ground; with them it
 takes what is behind a dialog for that, or cannot decide."""
+
+
+_HEADERS = """() => [...document.querySelectorAll('.ag-header')].every(
+    (header) => header.offsetHeight === 0 || header.querySelector('[role=columnheader]'))"""
+"""Whether no table is just exchanging its columns, in which it has a header without a cell for a moment."""
+_HEADERS_MS = 10_000
 
 
 @dataclass
@@ -99,6 +106,8 @@ def serious_findings(page: Any, place: str, *, within: str | None = None) -> Ite
     Only in the element of the selector `within`, if it is given.
     """
     page.evaluate(_BUTTONS)
+    with suppress(PlaywrightTimeout):  # then axe-core finds the header itself
+        page.wait_for_function(_HEADERS, timeout=_HEADERS_MS)
     for rule in Axe().run(page, context=within).response["violations"]:
         if rule["impact"] in SERIOUS:
             where = "; ".join(node["html"][:120] for node in rule["nodes"][:3])
