@@ -28,6 +28,7 @@ from messaging.access_resources import UserRole
 from messaging.resources import Page
 
 R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 REFRESH_S = 2.0
 BETWEEN_S = 0.05
 Refresh = Callable[[], Awaitable[None]]
@@ -103,6 +104,14 @@ class PageView:
 
         ui.timer(BETWEEN_S if follows else every_s, once)
         return lambda: self._refreshed(refresh)
+
+    async def answer(self, reading: Callable[[], Awaitable[T]]) -> T | None:
+        """What is read for a dialog that was clicked; None if that fails, which is said in a sentence."""
+        try:
+            return await reading()
+        except DashboardError as error:
+            ui.notify(str(error), type="negative", multi_line=True)
+            return None
 
     async def act(self, change: Callable[[], Awaitable[object]], done: str) -> bool:
         """Ask the cloud for a change and say in a sentence how it went; True if it was done.

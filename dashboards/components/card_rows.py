@@ -38,11 +38,11 @@ _KEYS_OF_LINKS = "(params) => ['Tab', 'Enter', ' '].includes(params.event.key)"
 """Keys that the grid leaves to the browser: to the next link or button of a card, and follow or press it."""
 _FIT = """(event) => {
     if (event.clientWidth === 0) return;
-    const cards = event.clientWidth < %d, name = %s;
+    const cards = event.clientWidth < %d, name = %s, card = %s;
     document.getElementById(name).dataset.cards = cards;
-    if (cards === event.api.getColumn("row-as-card").isVisible()) return;
+    if (cards === event.api.getColumn(card).isVisible()) return;
     event.api.setColumnsVisible(%s, !cards);
-    event.api.setColumnsVisible(["row-as-card"], cards);
+    event.api.setColumnsVisible([card], cards);
 }"""
 
 
@@ -64,4 +64,4 @@ def card_column(columns: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
 
 def on_size_changed(name: str, fields: Sequence[str], least_px: int) -> str:
     """A handler of AG Grid that shows cards while the grid with the element id `name` is below `least_px`."""
-    return _FIT % (least_px, json.dumps(name), json.dumps(fields))
+    return _FIT % (least_px, json.dumps(name), json.dumps(CARD), json.dumps(fields))

@@ -1,4 +1,6 @@
-"""Dialogs: a question before a change that is not easily undone, and text that is shown to be copied."""
+"""Dialogs: a question before a change that is not easily undone, one field, text to be copied."""
+
+from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
@@ -24,6 +26,38 @@ async def confirmed(
     answer = await dialog
     dialog.delete()
     return answer is True
+
+
+async def asked_for_text(
+    title: str,
+    label: str,
+    button: str,
+    *,
+    fault: Callable[[str], str | None],
+    sentence: str = "",
+    value: str = "",
+    suggestions: Sequence[str] = (),
+) -> str | None:
+    """Ask for one text, which `fault` finds no fault in; None if the dialog is closed in another way."""
+    with ui.dialog() as dialog, ui.card().classes("dialog"):
+        dialog.props(f'aria-label="{title}"')
+        ui.html(element("h2", title), sanitize=False)
+        if sentence:
+            ui.html(element("p", sentence), sanitize=False)
+        field = ui.input(label, value=value, autocomplete=list(suggestions), validation=fault)
+        field.props("autofocus outlined dense")
+
+        def submit() -> None:
+            if field.validate():
+                dialog.submit(field.value or "")
+
+        field.on("keydown.enter", submit)
+        with ui.row().classes("choices"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+            ui.button(button, on_click=submit).props("unelevated no-caps")
+    answer = await dialog
+    dialog.delete()
+    return None if answer is None else str(answer)
 
 
 async def shown_to_copy(title: str, sentence: str, text: str) -> None:

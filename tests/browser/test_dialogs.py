@@ -14,9 +14,9 @@ from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
 
 PACKAGE = Path(dashboards.__file__).parent
-OWN = {"components/dialogs.py": 2, "components/login_dialog.py": 1}
+OWN = {"components/dialogs.py": 3, "components/login_dialog.py": 1}
 """The dialogs that pages share; the login is opened by no click (`test_journeys.py`)."""
-OPENERS = ("ui.dialog", "confirmed", "shown_to_copy")
+OPENERS = ("ui.dialog", "confirmed", "asked_for_text", "shown_to_copy")
 
 
 def browser_test(test: Callable[..., None]) -> Callable[..., None]:

@@ -80,9 +80,7 @@ def place_of(places: tuple[PlaceResource, ...], site: str, camera: str) -> Place
 def health_markup(camera: CameraResource | None, scope: Scope) -> Html:
     """What the last heartbeat of its site states; counters are since the start of its node."""
     if camera is None:
-        return element(
-            "p", "This camera is in no heartbeat of its site, or the site is not known.", cls="empty"
-        )
+        return element("p", NOT_KNOWN, cls="empty")
     state = pill("connected", "good") if camera.connected else pill("no image", "bad")
     spent = camera.epsilon_spent
     return facts(

@@ -3,14 +3,11 @@
 import json
 from typing import Any
 
-from nicegui import ui
-
 from dashboards import phrases
 from dashboards.components.dialogs import shown_to_copy
 from dashboards.components.empty import Empty
 from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
-from dashboards.errors import DashboardError
 from dashboards.markup import Html
 from dashboards.page_view import PageView
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
@@ -62,10 +59,9 @@ def show_dead_letters(view: PageView, site: str | None = None) -> None:
 
 
 async def _read(view: PageView, letter: str) -> None:
-    try:
-        found = await view.viewer.client.get(f"dead-letters/{letter}", DeadLetterContent)
-    except DashboardError as error:
-        ui.notify(str(error), type="negative")
+    path = f"dead-letters/{letter}"
+    found = await view.answer(lambda: view.viewer.client.get(path, DeadLetterContent))
+    if found is None:
         return
     await shown_to_copy(f"Dead letter {found.id}", f"{found.subject}: {found.reason}", content_text(found))
 

@@ -5,10 +5,7 @@ The credentials themselves are made by the command on the cloud's machine and ne
 
 import re
 
-from nicegui import ui
-
-from dashboards.components.dialogs import shown_to_copy
-from dashboards.markup import element
+from dashboards.components.dialogs import asked_for_text, shown_to_copy
 from dashboards.page_view import PageView
 from messaging.api.sites import SitePageResource
 from messaging.fields import SLUG_PATTERN, SLUG_WORDS
@@ -23,7 +20,7 @@ NEXT = (
 
 async def enrol(view: PageView, name: str = "") -> None:
     """Ask for a name (unless given), enrol the site and show what to do next."""
-    wanted = name or await _asked_for_name()
+    wanted = name or await asked_for_text("Enrol a site", "Name of the site", "Enrol", fault=name_fault)
     if not wanted:
         return
     found: list[SitePageResource] = []
@@ -44,22 +41,3 @@ async def show_commands(page: SitePageResource) -> None:
 def name_fault(name: str) -> str | None:
     """Why this is no name of a site; None if it is one."""
     return None if re.fullmatch(SLUG_PATTERN, name) else f"use {SLUG_WORDS}"
-
-
-async def _asked_for_name() -> str:
-    with ui.dialog() as dialog, ui.card().classes("dialog"):
-        dialog.props('aria-label="Enrol a site"')
-        ui.html(element("h2", "Enrol a site"), sanitize=False)
-        field = ui.input("Name of the site", validation=name_fault).props("autofocus outlined dense")
-
-        def submit() -> None:
-            if field.validate():
-                dialog.submit(field.value)
-
-        field.on("keydown.enter", submit)
-        with ui.row().classes("choices"):
-            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
-            ui.button("Enrol", on_click=submit).props("unelevated no-caps")
-    answer = await dialog
-    dialog.delete()
-    return str(answer or "")

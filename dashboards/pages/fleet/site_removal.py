@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from nicegui import ui
 
 from dashboards import phrases
-from dashboards.errors import DashboardError
 from dashboards.markup import Html, element, join, with_commas
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
@@ -25,10 +24,8 @@ REJECT = "Reject the generated images of these campaigns, so that no later train
 
 async def remove(view: PageView, site: str) -> None:
     """Show the plan of the removal, and request it once a person has confirmed."""
-    try:
-        plan = await view.viewer.client.get(f"sites/{site}/removal", RemovalPlanResource)
-    except DashboardError as error:
-        ui.notify(str(error), type="negative")
+    plan = await view.answer(lambda: view.viewer.client.get(f"sites/{site}/removal", RemovalPlanResource))
+    if plan is None:
         return
     with ui.dialog() as dialog, ui.card().classes("dialog"):
         dialog.props('aria-label="Remove the reports of a site"')

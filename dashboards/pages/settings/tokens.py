@@ -9,7 +9,6 @@ from dashboards.components.dialogs import confirmed, shown_to_copy
 from dashboards.components.empty import Empty
 from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
-from dashboards.errors import DashboardError
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
 from messaging.access_resources import TOKEN_DAYS_MAX, NewToken, TokenResource, UserResource, UserRole
@@ -84,10 +83,8 @@ def ends_text(token: TokenResource, now: float) -> Html:
 
 async def _make(view: PageView) -> None:
     roles = [role.value for role in UserRole if view.viewer.user.role.includes(role)]
-    try:
-        owners = await _owners(view)
-    except DashboardError as error:
-        ui.notify(str(error), type="negative")
+    owners = await view.answer(lambda: _owners(view))
+    if owners is None:
         return
     if not owners:
         ui.notify("A token belongs to a user; add a user first.", type="negative")
