@@ -5,6 +5,7 @@ expect at most, and the digest is checked before a byte is used (endless-data an
 """
 
 import hashlib
+from pathlib import Path
 from typing import Protocol
 
 from messaging.errors import BlobError
@@ -13,6 +14,12 @@ from messaging.errors import BlobError
 def digest_of(data: bytes) -> str:
     """sha256 hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """sha256 hex of a file, which is read in pieces. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Blobs(Protocol):

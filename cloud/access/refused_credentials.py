@@ -46,6 +46,10 @@ class CredentialRefusal:
     object: str
 
 
+_VARIOUS = CredentialRefusal(Interface.API, "various", "various", "various")
+"""The kinds beyond the first of an hour."""
+
+
 class RefusedCredentials:
     """Counts refusals and writes them to the audit log. `note` may be called from any thread.
 
@@ -94,17 +98,16 @@ class RefusedCredentials:
             if attempts:
                 self._unwritten.append(self._entry(refusal, attempts))
         if self._others:
-            every = CredentialRefusal(Interface.API, "various", "various", "various")
-            entry = self._entry(every, self._others)
-            self._unwritten.append(replace(entry, action="show a credential"))
+            entry = self._entry(_VARIOUS, self._others, action="show a credential")
+            self._unwritten.append(entry)
         self._began, self._further, self._others = self._clock(), {}, 0
 
-    def _entry(self, refusal: CredentialRefusal, attempts: int) -> AuditEntry:
+    def _entry(self, refusal: CredentialRefusal, attempts: int, *, action: str = "") -> AuditEntry:
         return AuditEntry(
             at_utc=int(self._clock()),
             user=NOT_RECOGNISED,
             address=refusal.address[:80],
-            action=_ACTIONS[refusal.interface],
+            action=action or _ACTIONS[refusal.interface],
             object=refusal.object[:160],
             status=401,
             after={"reason": refusal.reason, "attempts": attempts},

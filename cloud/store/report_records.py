@@ -5,7 +5,7 @@ The totals (`RecallCount`, `LedgerTotal`) are sums over rows and have no table o
 
 from dataclasses import dataclass
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.store.mapping import Box, Json, Record
@@ -280,6 +280,11 @@ class DeadLetter(Record):
     data: Mapped[bytes]
     received_at: Mapped[int]
     signed: Mapped[bool] = mapped_column(default=True)
+
+    @classmethod
+    def of_site(cls, site: str) -> ColumnElement[bool]:
+        """That the message is on a subject of the site."""
+        return cls.subject.startswith(f"site.{site}.", autoescape=True)
 
     @property
     def length_bytes(self) -> int:

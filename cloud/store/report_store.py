@@ -252,7 +252,7 @@ class ReportStore:
         """Refused messages of a site, or of all, latest first; `before` is the id of the last one seen."""
         query = select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)
         if site is not None:
-            query = query.where(DeadLetter.subject.startswith(f"site.{site}.", autoescape=True))
+            query = query.where(DeadLetter.of_site(site))
         return self._read(query if before is None else query.where(DeadLetter.id < before))
 
     def dead_letter(self, letter: int) -> DeadLetter:

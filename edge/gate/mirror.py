@@ -7,7 +7,6 @@ inspected once; one that is emptied or damaged is copied again.
 """
 
 import base64
-import hashlib
 import json
 import logging
 import re
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from messaging.blobs import Blobs, NamedFiles
+from messaging.blobs import Blobs, NamedFiles, digest_of_file
 from messaging.bus import Bus
 from messaging.errors import BlobError, WireForbidden
 from messaging.nats.subjects import ORDERS, REQUESTS
@@ -184,8 +183,7 @@ class Mirror:
         if digest in self._whole and path.exists():
             return True
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = digest_of_file(path)
         except FileNotFoundError:
             return False
         if found != digest:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from messaging.blobs import digest_of_file
 from messaging.errors import FileFault
 from messaging.runtime.binary_files import TensorEntry, read_safetensors_header
 from synth.errors import GeneratorUnavailable
@@ -42,8 +43,7 @@ class LoraFile:
     @cached_property
     def digest(self) -> str:
         """sha256 hex of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of_file(self.path)
 
 
 def inspect_lora(lora: Lora, text_width: int) -> LoraFile:

@@ -5,7 +5,6 @@ training programs write it. What it lacks, shapes and tokenizer, is shipped besi
 models is imported here.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from messaging.blobs import digest_of_file
 from messaging.errors import FileFault
 from messaging.runtime.binary_files import TensorEntry, read_safetensors_header
 from synth.errors import GeneratorUnavailable
@@ -44,8 +44,7 @@ class SingleFile:
     @cached_property
     def digest(self) -> str:
         """sha256 hex of the file; reading gigabytes takes seconds."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of_file(self.path)
 
     def refuse_change(self) -> None:
         """Raise `GeneratorUnavailable` if the file is another one than when it was inspected."""

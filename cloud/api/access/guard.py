@@ -1,8 +1,8 @@
 """What is checked before a request's body is read: who it is from, and what that may do.
 
 Every change that is requested, also one that is refused for its role, becomes an entry of the audit log; a
-dry run is no change. The
-addresses without a token hold nothing about sites. Whoever has the data folder's token may state a name.
+dry run is no change. The addresses without a token hold nothing about sites. Whoever has the data folder's
+token may state a name.
 """
 
 import asyncio

@@ -4,11 +4,11 @@ The chain of roots is followed from its oldest version. Then each role's signatu
 checked, and the stored bundle is compared with the signed digest.
 """
 
-import hashlib
 import tempfile
 from pathlib import Path
 
 from cloud.settings import DataFolder
+from messaging.blobs import digest_of_file
 from messaging.errors import BlobError, ConfigurationError, FileFault, TrustError
 from messaging.release_resources import SignatureResource, VerificationResource
 from messaging.runtime.text_files import read_bytes
@@ -47,9 +47,7 @@ def _bundle(path: Path, manifest: ReleaseManifest) -> str:
     """Whether the bundle is stored. Raises `TrustError` if it is another one than was signed."""
     if not path.exists():
         return NOT_STORED
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != manifest.digest:
+    if digest_of_file(path) != manifest.digest:
         raise TrustError(
             f"what is stored as bundle {manifest.digest[:12]} is not the signed bundle: its digest differs; "
             "restore it from a backup",

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -22,6 +22,9 @@ from messaging.runtime.program import ExitCode, when_there_is_room
 from messaging.runtime.quoting import yaml_string
 from messaging.runtime.start_checks import CheckResult
 from messaging.runtime.stopping import async_stop_on_signals
+
+if TYPE_CHECKING:
+    from cloud.store.database import Database
 
 cloud_app = typer.Typer(help="Run the cloud: hub, intake, campaigns, API.", no_args_is_help=True)
 config = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
@@ -192,13 +195,9 @@ def renew(
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
     """Make a database that was restored by other means another one for its sites. Stop the cloud first."""
-    from cloud.store.database import inspected_database, open_database
     from cloud.store.receipt_store import ReceiptStore
 
-    url = settings_of(path, data).store_url
-    inspected_database(url)
-    before_change()
-    database = open_database(url)
+    database = _database_to_change(path, data)
     try:
         identity = ReceiptStore(database).renew_identity()
     finally:
@@ -247,11 +246,16 @@ def migrate(
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
 ) -> None:
     """Migrate the database to the newest schema, as `cloud run` does at its start."""
+    database = _database_to_change(path, data)
+    database.close()
+    notes.print(f"{database.place} has the newest schema")
+
+
+def _database_to_change(path: Path | None, data: Path | None) -> "Database":
+    """The database, opened; a dry run ends before, once it is known that it can be."""
     from cloud.store.database import inspected_database, open_database
 
     url = settings_of(path, data).store_url
     inspected_database(url)
     before_change()
-    database = open_database(url)
-    database.close()
-    notes.print(f"{database.place} has the newest schema")
+    return open_database(url)

@@ -9,7 +9,7 @@ import datetime
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cloud.demo.control import first_training, train_control
@@ -112,13 +112,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--demo", type=Path, required=True, help="folder of a finished `blindspot demo`")
     parser.add_argument("--out", type=Path, required=True, help="file for the figures")
     given = parser.parse_args(arguments)
+    return write_measured(lambda: measured(given.demo), given.out, command="make demo-control")
+
+
+def write_measured(measure: Callable[[], list[Figure]], out: Path, *, command: str) -> int:
+    """Write the figures to `out` and to standard output; returns the exit code."""
     try:
-        found = measured(given.demo)
+        found = measure()
     except (BlindspotError, OSError) as error:
         logger.error("%s", error)
         return 1
-    now = datetime.datetime.now(datetime.UTC)
-    write_figures(given.out, found, command="make demo-control", now=now)
+    write_figures(out, found, command=command, now=datetime.datetime.now(datetime.UTC))
     for one in found:
         sys.stdout.write(f"{one.name}: {one.value_text} (n = {one.n})\n")
     return 0

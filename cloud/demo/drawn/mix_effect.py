@@ -5,9 +5,6 @@ Trainings that have finished in the demo's folder are not repeated.
 """
 
 import argparse
-import datetime
-import logging
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,22 +12,22 @@ from pathlib import Path
 from statistics import mean
 
 from cloud.demo.drawn.control_effect import (
+    CANDIDATE,
+    CONTROL,
+    NOTHING,
     campaign_training,
     pooled_boxes,
     targets_of,
     verification_footage,
+    write_measured,
 )
 from cloud.demo.drawn.truth import Key, TrueMetrics, true_metrics
-from cloud.demo.result import Score
 from cloud.training.plan import PLAN_FILE, TrainedWeights, TrainingPlan, finished, read_result, train
 from edge.vision.onnx_detector import OnnxDetector
-from messaging.errors import BlindspotError
-from messaging.figures import Figure, write_figures
+from messaging.figures import Figure
 
-logger = logging.getLogger(__name__)
 SEEDS = (2, 3)
-CONTROL, CANDIDATE, HALF, REAL_ONLY, LONG = "control", "candidate", "half", "real_only", "long"
-NOTHING = Score(0, 0, 0)
+HALF, REAL_ONLY, LONG = "half", "real_only", "long"
 
 
 def variants(plan: TrainingPlan, trained: TrainedWeights, seed: int) -> dict[str, TrainingPlan]:
@@ -98,16 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="file for the figures")
     parser.add_argument("--seed", type=int, action="append", help="of a training; may be repeated")
     given = parser.parse_args(arguments)
-    try:
-        found = measured(given.demo, given.seed or SEEDS)
-    except (BlindspotError, OSError) as error:
-        logger.error("%s", error)
-        return 1
-    now = datetime.datetime.now(datetime.UTC)
-    write_figures(given.out, found, command="make demo-mixes", now=now)
-    for one in found:
-        sys.stdout.write(f"{one.name}: {one.value_text} (n = {one.n})\n")
-    return 0
+    seeds = given.seed or SEEDS
+    return write_measured(lambda: measured(given.demo, seeds), given.out, command="make demo-mixes")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,6 @@ class LedgerDays:
 
     def dead_letters(self, site: str) -> int:
         """The number of refused messages of a site."""
-        of_site = DeadLetter.subject.startswith(f"site.{site}.", autoescape=True)
         with self._db.reading() as session:
-            return session.scalar(select(func.count()).select_from(DeadLetter).where(of_site)) or 0
+            query = select(func.count()).select_from(DeadLetter).where(DeadLetter.of_site(site))
+            return session.scalar(query) or 0

@@ -123,13 +123,12 @@ class SiteRemoval:
 
 def _tables(site: str) -> tuple[tuple[str, type[Record], ColumnElement[bool]], ...]:
     """What a removal deletes of a site: name, table, rows; the reports first."""
-    letters = DeadLetter.subject.startswith(f"site.{site}.", autoescape=True)
     return (
         ("reports", StoredReport, StoredReport.site == site),
         ("hazards", HazardRow, HazardRow.site == site),
         ("verdict_requests", VerdictRequestRow, VerdictRequestRow.site == site),
         ("heartbeats", SiteHeartbeat, SiteHeartbeat.site == site),
-        ("dead_letters", DeadLetter, letters),
+        ("dead_letters", DeadLetter, DeadLetter.of_site(site)),
     )
 
 
