@@ -157,13 +157,13 @@ def ticket(
 @models.command("verify")
 def verify(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Verify the signatures of all releases as a site does, and the bundles stored here; no cloud needed."""
-    from cloud.api.computed.verification import verification
+    from cloud.api.computed.verification import verifications
     from cloud.settings import DataFolder
     from messaging.trust.signing import Repository
 
     folder = DataFolder(data)
-    digests = Repository.open(folder.releases).releases()
-    found = [verification(folder, digest, time.time()) for digest in digests]
+    digests = list(Repository.open(folder.releases).releases())
+    found = verifications(folder, digests, time.time())
     if as_json:
         print_json(found)
     else:

@@ -1,10 +1,11 @@
-"""A release verified as a site verifies it, from the cloud's own folder. Nothing there is changed.
+"""Releases verified as a site verifies them, from the cloud's own folder. Nothing there is changed.
 
 The chain of roots is followed from its oldest version. Then each role's signatures, versions and expiry are
 checked, and the stored bundle is compared with the signed digest.
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloud.settings import DataFolder
@@ -18,29 +19,64 @@ from messaging.trust.metadata_signatures import read_signatures, root_versions
 from messaging.trust.site_trust import SiteTrust, TrustedReleases
 
 SIGNED, NOT_STORED = "as signed", "not stored here"
+_FAULTS = (TrustError, BlobError, ConfigurationError, FileFault)
 
 
 def verification(folder: DataFolder, digest: str, now: float) -> VerificationResource:
     """What a verification of one release finds now, with the fault if there is one."""
-    found = VerificationResource(digest=digest, valid=False, verified_at=int(now))
+    return verifications(folder, [digest], now)[0]
+
+
+def verifications(folder: DataFolder, digests: Sequence[str], now: float) -> list[VerificationResource]:
+    """What a verification of each release finds now; what they share is read and verified once."""
+    shown: tuple[SignatureResource, ...] = ()
     try:
         roles = read_signatures(folder.releases / "metadata")
         shown = tuple(SignatureResource.model_validate(one) for one in roles)
-        found = found.model_copy(update={"signatures": shown})
-        manifest = _manifest(folder.releases, digest, int(now))
+        with tempfile.TemporaryDirectory() as state:
+            trusted = _trusted(folder.releases, Path(state))
+            return [_verified(folder, trusted, one, shown, int(now)) for one in digests]
+    except _FAULTS as error:
+        return [_faulty(one, str(error), shown, int(now)) for one in digests]
+
+
+def _verified(
+    folder: DataFolder,
+    trusted: TrustedReleases,
+    digest: str,
+    signatures: tuple[SignatureResource, ...],
+    now_utc: int,
+) -> VerificationResource:
+    try:
+        manifest = trusted.manifest(digest, now_utc)
         bundle = _bundle(folder.models / digest / "model.onnx", manifest)
-    except (TrustError, BlobError, ConfigurationError, FileFault) as error:
-        return found.model_copy(update={"fault": str(error)})
-    signed = ("version", "channel", "evaluation_digest", "synthetic_set_digest")
-    values = {name: getattr(manifest, name) for name in signed}
-    return found.model_copy(update={**values, "valid": True, "bundle": bundle})
+    except _FAULTS as error:
+        return _faulty(digest, str(error), signatures, now_utc)
+    return VerificationResource(
+        digest=digest,
+        valid=True,
+        verified_at=now_utc,
+        version=manifest.version,
+        channel=manifest.channel,
+        bundle=bundle,
+        evaluation_digest=manifest.evaluation_digest,
+        synthetic_set_digest=manifest.synthetic_set_digest,
+        signatures=signatures,
+    )
 
 
-def _manifest(releases: Path, digest: str, now_utc: int) -> ReleaseManifest:
+def _faulty(
+    digest: str, fault: str, signatures: tuple[SignatureResource, ...], now_utc: int
+) -> VerificationResource:
+    return VerificationResource(
+        digest=digest, valid=False, fault=fault, verified_at=now_utc, signatures=signatures
+    )
+
+
+def _trusted(releases: Path, state: Path) -> TrustedReleases:
     director = SigningKey.read(releases / "keys" / "director.pem").public
     trust = SiteTrust(read_bytes(root_versions(releases / "metadata")[0]), director)
-    with tempfile.TemporaryDirectory() as state:
-        return TrustedReleases(Path(state), releases, trust).manifest(digest, now_utc)
+    return TrustedReleases(state, releases, trust)
 
 
 def _bundle(path: Path, manifest: ReleaseManifest) -> str:
