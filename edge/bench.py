@@ -132,19 +132,18 @@ class StageTimes:
     tracking: list[float] = field(default_factory=list)
     frame: list[float] = field(default_factory=list)
 
+    def add(self, other: "StageTimes") -> None:
+        """Count the frames of another camera too."""
+        for name, times in vars(self).items():
+            times.extend(getattr(other, name))
+
     def figures(self) -> list[Figure]:
         """p50 and p95 of each stage in milliseconds."""
-        stages = {
-            "decode": self.decode,
-            "inference": self.inference,
-            "tracking": self.tracking,
-            "frame": self.frame,
-        }
         return [
             Figure(
                 f"{name}_p{percent}_ms", 1000 * float(np.percentile(times, percent)), "ms", None, len(times)
             )
-            for name, times in stages.items()
+            for name, times in vars(self).items()
             for percent in (50, 95)
         ]
 
@@ -223,8 +222,7 @@ def measure(
         memory = resident_mb()
     times = StageTimes()
     for run in runs:
-        for stage in ("decode", "inference", "tracking", "frame"):
-            getattr(times, stage).extend(getattr(run.times, stage))
+        times.add(run.times)
     count = len(times.frame)
     processed = sum(camera.health.frames for camera in cameras)
     taught = sum(camera.health.taught for camera in cameras)
