@@ -15,7 +15,7 @@ from edge.errors import DetectorError
 from edge.evidence.collector import FrameContext
 from edge.evidence.sampling import SEGMENT_FRAMES, FrameSampler, Scheme
 from edge.evidence.second_views import second_views
-from edge.evidence.sources import ThresholdedDetections, doubts
+from edge.evidence.sources import ThresholdedDetections, signs_of_uncertainty
 from edge.evidence.teacher import Teacher
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.shadow import ShadowRun
@@ -110,14 +110,17 @@ class FrameComparisons:
         context = job.context
         if self._stills:
             return [_weighted(job, 1.0)]
-        doubt = 0 if job.shadow is not None else self._doubt(context, job.model.description)
-        sampled = self.sampler.offer(job, context.frame.time_s, doubt=doubt, step_s=self.step_s)
+        uncertainty = 0 if job.shadow is not None else self._uncertainty(context, job.model.description)
+        sampled = self.sampler.offer(job, context.frame.time_s, uncertainty=uncertainty, step_s=self.step_s)
         return [_weighted(one.item, one.weight) for one in sampled]
 
-    def _doubt(self, context: FrameContext, service: BundleDescription) -> int:
+    def _uncertainty(self, context: FrameContext, service: BundleDescription) -> int:
         """Signs that the detector may err: weak boxes, motion without a box, views that disagreed."""
         recently = context.frame.time_s - self._disagreed_s <= DISAGREEMENT_S
-        return doubts(ThresholdedDetections.of(context.detections, service), context.motion) + recently
+        return (
+            signs_of_uncertainty(ThresholdedDetections.of(context.detections, service), context.motion)
+            + recently
+        )
 
     def end(self) -> None:
         """The footage has ended: the drawn segment of its last stratum is compared too."""

@@ -1,4 +1,4 @@
-"""Which frames the teacher processes: one segment of each stratum of time, rather a doubtful one.
+"""Which frames the teacher processes: one segment of each stratum of time, rather an uncertain one.
 
 Time is cut into strata by a clock, never by what the frames show. Of each stratum one segment is drawn (a
 weighted reservoir of one: Chao 1982), so that the probability of every frame is known and above zero when the
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 LONGEST_STEP_S = 0.6
 SPACING_S = 0.3
 SEGMENT_FRAMES = 4
-DOUBT_WEIGHT = 1.0
+UNCERTAINTY_WEIGHT = 1.0
 LEAST_INCLUSION = 0.05
 _STRATA_KEPT = 400
 _ROUNDING_S = 1e-6
@@ -97,20 +97,20 @@ class FrameSampler(Generic[Item]):
     _ended: deque[_Stratum] = field(default_factory=lambda: deque(maxlen=_STRATA_KEPT))
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=_STRATA_KEPT * SEGMENT_FRAMES))
 
-    def offer(self, item: Item, time_s: float, *, doubt: int, step_s: float) -> list[Sampled[Item]]:
+    def offer(self, item: Item, time_s: float, *, uncertainty: int, step_s: float) -> list[Sampled[Item]]:
         """One frame; returns the drawn segment of a stratum that has ended, else nothing.
 
         Args:
             item: what is returned for the frame if it is drawn.
             time_s: its time in seconds; a jump backwards begins a new stratum.
-            doubt: number of signs that the detector may err on it.
+            uncertainty: number of signs that the detector may err on it.
             step_s: seconds between processed frames that the budget allows.
         """
         sampled: list[Sampled[Item]] = []
         if not 0 <= time_s - self._start_s < self._scheme.stratum_s - _ROUNDING_S:
             sampled = self.end()
             self._start_s, self._scheme = time_s, Scheme.of(step_s)
-        weight = 1.0 + DOUBT_WEIGHT * doubt
+        weight = 1.0 + UNCERTAINTY_WEIGHT * uncertainty
         current = self._current
         if current is None or time_s - current.start_s >= self._scheme.segment_s:
             self._draw()

@@ -250,15 +250,15 @@ def low_margins(
 def low_margins_of_still(thresholded: ThresholdedDetections, rules: EvidenceRules) -> list[EvidenceCandidate]:
     """Boxes just below their threshold in a still. Supplies class and box: missed."""
     near = thresholded.boxes.confidence >= rules.still_ratio * thresholded.limits[thresholded.boxes.class_id]
-    doubtful = thresholded.boxes[near & ~thresholded.strong]
+    uncertain = thresholded.boxes[near & ~thresholded.strong]
     return [
         EvidenceCandidate(EvidenceSource.LOW_MARGIN, ErrorKind.MISSED, int(class_id), box)
-        for box, class_id in zip(doubtful.xyxy, doubtful.class_id, strict=True)
+        for box, class_id in zip(uncertain.xyxy, uncertain.class_id, strict=True)
         if not _covered(box, int(class_id), thresholded, rules)
     ]
 
 
-def doubts(thresholded: ThresholdedDetections, motion: MotionReading | None) -> int:
+def signs_of_uncertainty(thresholded: ThresholdedDetections, motion: MotionReading | None) -> int:
     """Signs that the detector may err on a frame, counted: scores near a threshold, unexplained motion.
 
     They only decide which frames are compared first; what is reported is decided by the other functions.

@@ -117,24 +117,24 @@ class _ContainerTimes:
         self.step_s = 1 / (header_fps if _RATES[0] <= header_fps <= _RATES[1] else FALLBACK_FPS)
         self._path = path
         self._first_s = self._last_s = self._time_s = 0.0
-        self._believed = True
+        self._times_are_valid = True
 
     def next_s(self, at_s: float, frame: int) -> float:
         """Seconds since the first frame: the container's, or by the last step once it cannot be true."""
         if frame == 1:
             self._first_s = at_s if math.isfinite(at_s) else 0.0
-        elif self._believed and 0 < at_s - self._last_s < MAX_STEP_S:
+        elif self._times_are_valid and 0 < at_s - self._last_s < MAX_STEP_S:
             self.step_s = at_s - self._last_s
             self._time_s = at_s - self._first_s
         else:
-            if self._believed:
-                self._doubt(at_s, frame)
+            if self._times_are_valid:
+                self._assume_rate(at_s, frame)
             self._time_s += self.step_s
         self._last_s = at_s
         return self._time_s
 
-    def _doubt(self, at_s: float, frame: int) -> None:
-        self._believed = False
+    def _assume_rate(self, at_s: float, frame: int) -> None:
+        self._times_are_valid = False
         if self.step_s > 1 and frame == 2:
             self.step_s = 1 / FALLBACK_FPS
         logger.warning(

@@ -4,9 +4,9 @@
 
 A simulated camera with known truth: objects come and go at places of their own. The detector detects or
 misses an object for a while, as detectors do, in a fraction of its frames that differs from object to object;
-a frame on which it misses one looks doubtful more often. Sampler, tracker and counts are those of a site; the
-teacher itself makes no errors, so that what is measured is the sampling. A bias is estimated recall minus the
-truth, averaged over camera hours, with Student's interval over them.
+on a frame on which it misses one it is uncertain more often. Sampler, tracker and counts are those of a site;
+the teacher itself makes no errors, so that what is measured is the sampling. A bias is estimated recall minus
+the truth, averaged over camera hours, with Student's interval over them.
 """
 
 import argparse
@@ -58,7 +58,7 @@ class SimulatedFrame:
     time_s: float
     present: tuple[int, ...]
     detected: tuple[int, ...]
-    doubt: int
+    uncertainty: int
 
 
 def simulated_camera(
@@ -126,7 +126,7 @@ class Estimates:
                 plain.update(update, detected, Condition())
 
         for frame in frames:
-            process(sampler.offer(frame, frame.time_s, doubt=frame.doubt, step_s=step_s))
+            process(sampler.offer(frame, frame.time_s, uncertainty=frame.uncertainty, step_s=step_s))
         process(sampler.end())
         tally, unweighted = _tally(counter), _tally(plain)
         return cls(

@@ -157,7 +157,7 @@ def test_boxes_that_stay_below_the_threshold_are_a_miss_although_no_track_ever_s
     assert found[0].track_key == "weak-1"
 
 
-def test_a_class_whose_runner_up_is_as_good_is_doubtful() -> None:
+def test_a_class_whose_runner_up_is_as_good_is_uncertain() -> None:
     found = Camera().run(*[box(confidence=0.5, runner_up=0.46)] * 8)
     assert summary(found) == [("low_margin", "wrong_class", "fire")]
 

@@ -1,4 +1,4 @@
-"""Estimated recall stays that of all frames though the teacher prefers doubtful ones."""
+"""Estimated recall stays that of all frames though the teacher prefers uncertain ones."""
 
 import json
 from pathlib import Path
