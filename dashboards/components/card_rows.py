@@ -41,9 +41,10 @@ _FIT = """(event) => {
     const cards = event.clientWidth < %d, name = %s, card = %s;
     document.getElementById(name).dataset.cards = cards;
     if (cards === event.api.getColumn(card).isVisible()) return;
-    event.api.setColumnsVisible(%s, !cards);
-    event.api.setColumnsVisible([card], cards);
+    const columns = %s.map((colId) => ({colId, hide: cards}));
+    event.api.applyColumnState({state: [...columns, {colId: card, hide: !cards}]});
 }"""
+"""All columns change at once: a table without a column, though for a moment only, has an empty header."""
 
 
 def card_column(columns: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:

@@ -39,10 +39,10 @@ _BUTTONS = """() => {
 takes what is behind a dialog for that, or cannot decide."""
 
 
-_HEADERS = """() => [...document.querySelectorAll('.ag-header')].every(
-    (header) => header.offsetHeight === 0 || header.querySelector('[role=columnheader]'))"""
-"""Whether no table is just exchanging its columns, in which it has a header without a cell for a moment."""
-_HEADERS_MS = 10_000
+_TABLES = """() => [...document.querySelectorAll('.table')].every((table) => table.offsetParent === null
+    || (table.dataset.cards && table.querySelector('[role=columnheader]')))"""
+"""Whether each table has chosen between columns and cards: while it changes, its header may have no cell."""
+_TABLES_MS = 10_000
 
 
 @dataclass
@@ -106,8 +106,8 @@ def serious_findings(page: Any, place: str, *, within: str | None = None) -> Ite
     Only in the element of the selector `within`, if it is given.
     """
     page.evaluate(_BUTTONS)
-    with suppress(PlaywrightTimeout):  # then axe-core finds the header itself
-        page.wait_for_function(_HEADERS, timeout=_HEADERS_MS)
+    with suppress(PlaywrightTimeout):  # then axe-core finds the table itself
+        page.wait_for_function(_TABLES, timeout=_TABLES_MS)
     for rule in Axe().run(page, context=within).response["violations"]:
         if rule["impact"] in SERIOUS:
             where = "; ".join(node["html"][:120] for node in rule["nodes"][:3])
