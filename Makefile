@@ -55,7 +55,7 @@ demo-real: $(STAMP)  ## the loop on real photographs (REAL_DATA, REAL_WEIGHTS: t
 test: $(STAMP)  ## the tests, the tiny rehearsal of a whole deployment among them
 	$(PYTEST) $(SIDE_BY_SIDE) $(FOLDERS)
 
-slow: $(STAMP)  ## the tests that train, run the demo or start containers (minutes; skipped ones say why)
+slow: $(STAMP)  ## the tests that train, run the demo, take a browser long or start containers (minutes; skipped ones say why)
 	$(PYTEST) $(SIDE_BY_SIDE) -m slow -rs $(filter-out tests/faults,$(FOLDERS))
 
 check: lint types structure  ## what CI checks before the tests
@@ -101,7 +101,7 @@ DIALOG_FIGURES = $(BIN)/python -m tests.browser.dialog_figures --out $(OUT)/figu
 BROWSER_FIGURES := pages dialogs live lists api authorisation journeys browser
 browser: $(STAMP)  ## the dashboard in a real browser (needs chromium); its figures in browser.json
 	rm -f $(BROWSER_FIGURES:%=$(OUT)/figures/%.json)
-	$(BIN)/python -m pytest tests/browser --ignore-glob '*/test_*journeys.py'
+	$(BIN)/python -m pytest tests/browser -m 'slow or not slow' --ignore-glob '*/test_*journeys.py'
 	-$(PAGE_FIGURES)
 	-$(DIALOG_FIGURES)
 	-$(BIN)/python -m tests.browser.live_figures --out $(OUT)/figures/live.json

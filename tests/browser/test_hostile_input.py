@@ -129,6 +129,7 @@ def _opened(cloud: FilledCloud, tab: Tab) -> dict[str, str]:
     return names(cloud, campaign=cloud.campaign, rollout="r1")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_text_field_of_a_page_runs_a_script_or_breaks_the_layout(
     cloud: FilledCloud, page_process: PageProcess, tab: Tab
@@ -149,6 +150,7 @@ def test_no_text_field_of_a_page_runs_a_script_or_breaks_the_layout(
     assert tab.violations == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_text_field_of_a_dialog_runs_a_script_or_breaks_the_layout(
     cloud: FilledCloud, page_process: PageProcess, tab: Tab

@@ -104,6 +104,7 @@ def test_a_hazard_that_a_person_marks_as_missed_at_a_new_site_becomes_a_failure_
         assert tab.violations == []
 
 
+@pytest.mark.slow
 def test_a_campaign_changes_the_model_of_a_real_site_and_a_person_changes_it_back(
     enrolling: Enrolling,
 ) -> None:
