@@ -16,7 +16,8 @@ from cloud.cli.console import (
     show_list,
     when,
 )
-from cloud.cli.fleet import failures, ledger, sites
+from cloud.cli.failure_modes import failures
+from cloud.cli.fleet import ledger, sites
 from messaging.api.events import EventKind
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.api.prototype_map import PrototypeMapResource

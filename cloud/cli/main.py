@@ -81,7 +81,7 @@ COMMANDS = {
     "classes": Entry("classes", "classes", LOOP),
     "data": Entry("local.data", "data_app", LOOP),
     "misdetections": Entry("evidence", "misdetections", LOOP),
-    "failures": Entry("fleet", "failures", LOOP, more=("histories",)),
+    "failures": Entry("failure_modes", "failures", LOOP, more=("histories",)),
     "campaign": Entry("campaigns", "campaign", LOOP, more=("gallery", "provenance")),
     "generator": Entry("generator", "generator", LOOP),
     "models": Entry("models", "models", LOOP, more=("provenance",)),
