@@ -135,6 +135,11 @@ def short(digest: str | None) -> str:
     return "" if digest is None else digest[:12]
 
 
+def degrees(value: float | None) -> str:
+    """A longitude or latitude to about a metre."""
+    return "" if value is None else f"{value:.5f}"
+
+
 def _cell(value: object) -> str:
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""`blindspot failures`: failure modes and the class of an unknown one, over the REST API."""
+"""`blindspot failures`: failure modes, their cameras, the class of an unknown one, over the REST API."""
 
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    degrees,
     percent,
     print_json,
     print_table,
@@ -16,6 +17,7 @@ from cloud.cli.console import (
     when,
 )
 from cloud.cli.dry_run import changes_state
+from messaging.api.mode_cameras import ModeCameraResource
 from messaging.resources import AssignRequest, FailureModeResource
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
@@ -81,6 +83,29 @@ def show_failure(
         ("campaign", found.campaign),
     ]
     print_table(found.id, ("", ""), rows, "")
+
+
+@failures.command("cameras")
+def list_cameras(
+    mode: Annotated[str, typer.Argument(help="its id, CLASS.CONDITION.KIND, as in `failures list`")],
+    group: Annotated[str | None, typer.Option(help="only cameras at sites of this group")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """List the cameras of a failure mode with their position, most misdetections first."""
+    with RemoteCloud.of_folder(data) as cloud:
+        found = cloud.page(f"failure-modes/{url_segment(mode)}/cameras", ModeCameraResource, group=group)
+    show_list(
+        found,
+        as_json,
+        title=f"Cameras of {mode}",
+        columns=("site", "camera", "misdetections", "last reported", "position of", "longitude", "latitude"),
+        row=lambda c: (
+            c.site, c.camera, c.misdetections, when(c.last_seen_utc), c.position_of or "not configured",
+            degrees(c.longitude), degrees(c.latitude),
+        ),
+        empty="No camera of these sites has this failure mode.",
+    )  # fmt: skip
 
 
 @failures.command("assign")

@@ -13,6 +13,7 @@ from cloud.cli.console import (
     DataOption,
     JsonOption,
     body_of,
+    degrees,
     print_json,
     print_table,
     short,
@@ -108,7 +109,7 @@ def places(
         title="Places",
         columns=("site", "camera", "longitude", "latitude", "open hazards", "worst severity"),
         row=lambda p: (
-            p.site, p.camera or "", p.longitude, p.latitude, p.open_hazards, p.severity or "",
+            p.site, p.camera, degrees(p.longitude), degrees(p.latitude), p.open_hazards, p.severity,
         ),
         empty="No site or camera has a position; add `positions` to cloud.yaml.",
     )  # fmt: skip

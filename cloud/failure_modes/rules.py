@@ -11,7 +11,7 @@ sometimes, so their number grows when a detector starts to find what it used to 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud.failure_modes.estimated_recall import RecallEstimate, RecallKey
 from cloud.failure_modes.site_shares import NO_LIMIT, SiteShares
@@ -68,11 +68,20 @@ class GeometryBin:
 
 
 @dataclass(frozen=True)
+class CameraEvidence:
+    """Number of misdetections of one camera, of all models, and the minute of the last (UTC)."""
+
+    count: int
+    last_utc: int
+
+
+@dataclass(frozen=True)
 class FailureMode:
     """One failure mode with its evidence.
 
     `count` covers all models, `rate` those in service; `first_model` is the digest of the model that erred
-    first. `images_fraction`: of the images asked for it, those that its sites may call for.
+    first. `by_camera`: the evidence of each camera by its name, `SITE/CAMERA`. `images_fraction`: of the
+    images asked for it, those that its sites may call for.
     """
 
     key: ModeKey
@@ -90,6 +99,7 @@ class FailureMode:
     recall: RecallEstimate
     rate: float | None
     state: ModeState
+    by_camera: Mapping[str, CameraEvidence] = field(default_factory=dict)
     images_fraction: float = 1.0
 
     @property
@@ -206,13 +216,13 @@ def _mode(
     for row in rows:
         evidence[row.site] += row.probability
         sources[str(row.evidence)] += row.count
-    factors = shares.factors(evidence)
+    factors, by_camera = shares.factors(evidence), _by_camera(rows)
     return FailureMode(
         key=key,
         count=sum(row.count for row in rows),
         count_in_service=sum(row.count for row in of_service),
         sites=tuple(sorted({row.site for row in rows})),
-        cameras=tuple(sorted({f"{row.site}/{row.camera}" for row in rows})),
+        cameras=tuple(sorted(by_camera)),
         sources=dict(sources),
         geometry=_geometry(rows, factors),
         first_seen_utc=first.first_utc,
@@ -223,8 +233,18 @@ def _mode(
         recall=estimate,
         rate=misdetection_rate(rows, key, in_service, estimate),
         state=state or ModeState(key.id, ModeStatus.OPEN, first.first_utc),
+        by_camera=by_camera,
         images_fraction=shares.images_fraction(evidence),
     )
+
+
+def _by_camera(rows: Iterable[Evidence]) -> dict[str, CameraEvidence]:
+    found: dict[str, CameraEvidence] = {}
+    for row in rows:
+        name = f"{row.site}/{row.camera}"
+        before = found.get(name, CameraEvidence(0, 0))
+        found[name] = CameraEvidence(before.count + row.count, max(before.last_utc, row.last_utc))
+    return found
 
 
 def unobserved_mode(key: ModeKey, taxonomy: Taxonomy, state: ModeState) -> FailureMode:

@@ -23,7 +23,7 @@ def mode_facts(mode: FailureModeResource, history: ModeHistoryResource, scope: S
         "evidence sources": sources_text(mode.sources),
         "seen": f"first {phrases.ago(mode.first_seen_utc, now)}, last {phrases.ago(mode.last_seen_utc, now)}",
         "sites": _site_links(mode, scope),
-        "cameras": _camera_names(mode),
+        "cameras": _camera_links(mode, scope),
     }
     if mode.class_name == UNKNOWN:
         known["assigned class"] = phrases.readable(mode.assigned_class or "none yet")
@@ -47,9 +47,10 @@ def _site_links(mode: FailureModeResource, scope: Scope) -> Html:
     return join(with_commas(links), _rest(mode.site_count, len(shown)))
 
 
-def _camera_names(mode: FailureModeResource) -> Html:
+def _camera_links(mode: FailureModeResource, scope: Scope) -> Html:
     shown = mode.cameras[:NAMES_SHOWN]
-    return join(", ".join(shown), _rest(mode.camera_count, len(shown)))
+    links = (element("a", name, href=scope.link("cameras", *name.split("/", 1))) for name in shown)
+    return join(with_commas(links), _rest(mode.camera_count, len(shown)))
 
 
 def _rest(whole: int, shown: int) -> str:

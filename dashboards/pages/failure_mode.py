@@ -1,17 +1,21 @@
-"""One failure mode: why it has its status, its history, where its boxes are, the campaigns against it."""
+"""One failure mode: its status and why, its history, its cameras on a map, its boxes, its campaigns."""
 
 from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.charts import Chart, palette
+from dashboards.components.place_map import PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
+from dashboards.components.table import Table
 from dashboards.components.theme_switch import present_theme
+from dashboards.learning import mode_cameras
 from dashboards.learning.geometry import frame_map, size_table
 from dashboards.learning.history_chart import description, history_options
 from dashboards.learning.mode_facts import campaigns_table, changes_table, mode_facts
 from dashboards.learning.mode_names import UNKNOWN, mode_text
 from dashboards.page_view import PageView, Refresh
 from messaging.access_resources import UserRole
+from messaging.api.mode_cameras import ModeCameraResource
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.resources import AssignRequest, ClassesResource, FailureModeResource
 
@@ -39,6 +43,7 @@ async def page(view: PageView) -> None:
             height_px=CHART_PX,
         )
         in_words = Markup()
+    _show_cameras(view, mode_id)
     with card("Where it is in the frame", name="mode-geometry", wide=False):
         heat, sizes = Markup(), Markup()
     with card("Changes of its status", name="mode-changes", wide=False):
@@ -62,6 +67,29 @@ async def page(view: PageView) -> None:
     if view.may(UserRole.TRAINER):
         with actions:
             _offer_actions(view, mode_id, refresh)
+    view.live(refresh, every_s=HISTORY_EVERY_S)
+
+
+def _show_cameras(view: PageView, mode_id: str) -> None:
+    """The cameras hit, on a map and in a table, those of the chosen site group alone."""
+    group = view.scope.group
+    aside = f"of site group {group}" if group else ""
+    with card("Map of the cameras hit", name="map-card", aside=mode_cameras.MAP_NOTE) as map_card:
+        city = PlaceMap(mode_cameras.NO_POSITION, view.ground, description="map of the cameras hit")
+        unplaced = Markup()
+    map_card.set_visibility(False)
+    with card("Cameras hit", name="mode-cameras-card", aside=aside):
+        empty = mode_cameras.no_camera(mode_id)
+        table = Table(mode_cameras.COLUMNS, name="mode-cameras", empty=empty)
+
+    async def refresh() -> None:
+        path = f"failure-modes/{mode_id}/cameras"
+        cameras = await view.all_items(path, ModeCameraResource, group=group or None)
+        table.show(mode_cameras.rows(cameras, view.scope, view.now()))
+        map_card.set_visibility(bool(cameras))
+        unplaced.show(mode_cameras.without_position(cameras))
+        await city.show(mode_cameras.map_places(cameras, view.scope))
+
     view.live(refresh, every_s=HISTORY_EVERY_S)
 
 

@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.cloud.filled_cloud import FilledCloud
+from messaging.reports import EvidenceSource
+from tests.support.cloud.filled_cloud import NIGHT, FilledCloud
 from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
 
 pytestmark = BROWSER_TEST
+FIRE = "fire.night-clear.missed"
 TILE = cv2.imencode(".png", np.full((256, 256, 3), 230, np.uint8))[1].tobytes()
 
 TILE_IS_SHOWN = (
@@ -114,6 +116,47 @@ def test_a_map_is_shown_if_its_first_message_was_lost(cloud: FilledCloud, tab: T
     tab.open("/sites", "#map-card .leaflet-overlay-pane path")
     assert tab.page.evaluate("window.lost")
     assert tab.page.locator("#map-card .leaflet-overlay-pane path").count() == 2
+
+
+def test_the_cameras_hit_by_a_failure_mode_are_on_a_map_with_their_numbers(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.misses("fire", 1, {EvidenceSource.TEACHER: 30}, tags=NIGHT)
+    cloud.misses("fire", 2, {EvidenceSource.TEACHER: 7}, tags=NIGHT)
+    cloud.reports.group_site("south", "harbour")
+    cloud.start()
+    tab.open(f"/failure-modes/{FIRE}", "#map-card .leaflet-overlay-pane path")
+    assert tab.page.locator("#map-card .leaflet-tooltip").all_inner_texts() == ["7", "30", "92"]
+    assert "that of its site" in tab.row("mode-cameras", "south/harbour")
+    tab.page.locator("#map-card .leaflet-overlay-pane path").first.click()
+    tab.wait_for_text("#map-card .leaflet-popup", "south / harbour: 7 misdetections")
+    tab.page.click("#map-card .leaflet-popup a")
+    tab.page.wait_for_url("**/cameras/south/harbour")
+    tab.open(f"/failure-modes/{FIRE}?group=harbour", "#map-card .leaflet-overlay-pane path")
+    assert tab.page.locator("#map-card .leaflet-tooltip").all_inner_texts() == ["7"]
+    assert tab.page.locator("#mode-cameras .ag-center-cols-container .ag-row").count() == 1
+    assert tab.violations == []
+
+
+def test_without_positions_the_page_of_a_failure_mode_states_how_to_give_them(
+    chromium: Any, tmp_path: Path
+) -> None:
+    cloud = FilledCloud(tmp_path / "unplaced", placed=False)
+    cloud.fill()
+    cloud.start()
+    process = PageProcess(cloud.folder.root)
+    tab = Tab(chromium, process)
+    try:
+        tab.open(f"/failure-modes/{FIRE}", "#map-card .empty code")
+        assert "positions:" in tab.text("#map-card .empty code")
+        assert "none" in tab.row("mode-cameras", "north/bridge")
+        assert not tab.page.is_visible("#map-card .place-map")
+    finally:
+        tab.page.close()
+        process.stop()
+        cloud.close()
+    assert tab.violations == []
 
 
 def test_tiles_are_fetched_from_the_configured_host_alone(

@@ -1,6 +1,7 @@
 """The places of the map, from the configured positions and the open hazards of each camera."""
 
 from collections import defaultdict
+from collections.abc import Container
 
 from cloud.api.access.caller import VisibleSites, is_visible
 from cloud.api.services import Services
@@ -9,15 +10,21 @@ from messaging.api.places import PlaceResource
 OPEN_FOR_S = 30 * 86_400
 
 
+def place_of(camera: str, positions: Container[str]) -> str | None:
+    """The place of a camera (`SITE/CAMERA`) by its name: its own, or its site; None without position."""
+    site = camera.partition("/")[0]
+    return next((name for name in (camera, site) if name in positions), None)
+
+
 def places(services: Services, visible: VisibleSites) -> list[PlaceResource]:
     """All places that may be seen, by name. A site's own place has the cameras that have none."""
     positions = services.settings.positions
     severities: dict[str, list[int]] = defaultdict(list)
     since = services.clock() - OPEN_FOR_S
     for hazards in services.reports.lists.open_hazards(since_utc=int(since), visible=visible):
-        camera = f"{hazards.site}/{hazards.camera}"
-        place = camera if camera in positions else hazards.site
-        severities[place] += [hazards.severity] * hazards.number
+        place = place_of(f"{hazards.site}/{hazards.camera}", positions)
+        if place is not None:
+            severities[place] += [hazards.severity] * hazards.number
     found = []
     for name, (longitude, latitude) in sorted(positions.items()):
         site, _, camera_name = name.partition("/")

@@ -1,4 +1,4 @@
-"""API routes of failure modes: list, show, give an unknown one its class."""
+"""API routes of failure modes: list, show, their cameras, give an unknown one its class."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,11 +7,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 
 from cloud.api.access.caller import Visible, VisibleSites, sites_of_group, visible_names
-from cloud.api.paging import Cursor, Limit, page_of
+from cloud.api.computed.mode_cameras import mode_cameras
+from cloud.api.paging import MAX_LIMIT, Cursor, Limit, page_of
 from cloud.api.services import CloudServices, Services
 from cloud.api.views import mode_view
 from cloud.failure_modes.rules import FailureMode
 from cloud.store.lists.filters import ModeFilter
+from messaging.api.mode_cameras import ModeCameraResource
+from messaging.fields import Slug
 from messaging.resources import AssignRequest, FailureModeResource, Page
 
 ModeOrder = Literal["harm", "count", "last_seen"]
@@ -70,6 +73,21 @@ def _is_camera(name: str, wanted: ModeFilter) -> bool:
 def failure_mode(services: CloudServices, mode: str, visible: Visible) -> FailureModeResource:
     """One failure mode."""
     return _view(services, services.register.mode(mode), visible)
+
+
+@router.get("/{mode}/cameras")
+def failure_mode_cameras(
+    services: CloudServices,
+    mode: str,
+    visible: Visible,
+    group: Slug | None = None,
+    cursor: Cursor = None,
+    limit: Limit = MAX_LIMIT,
+) -> Page[ModeCameraResource]:
+    """The cameras with evidence of a failure mode and their positions, most misdetections first; for maps."""
+    if group is not None:
+        visible = sites_of_group(services, group, visible)
+    return page_of(mode_cameras(services, services.register.mode(mode), visible), cursor, limit)
 
 
 @router.post("/{mode}/assign")

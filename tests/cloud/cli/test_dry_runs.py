@@ -41,7 +41,7 @@ READING = {
     *("models lineage", "models list", "models verify", "overview events", "overview show"),
     *("overview trends", "rollout list", "rollout status", "sites groups", "sites list", "sites show"),
     *("campaign comparison", "cloud settings", "hazards show", "misdetections list", "models show"),
-    *("tokens list", "users list", "users me"),
+    *("failures cameras", "tokens list", "users list", "users me"),
 }
 """Commands that change neither the cloud nor what it keeps; some write a file of what they read."""
 PROGRAMS = {"cloud run", "demo", "demo-real", "experiment run", "generator try"}

@@ -50,6 +50,7 @@ COMMANDS = {
     "POST /deliveries/{delivery}/replay": "integrations replay",
     "GET /failure-modes": "failures list",
     "GET /failure-modes/{mode}": "failures show",
+    "GET /failure-modes/{mode}/cameras": "failures cameras",
     "GET /failure-modes/{mode}/history": "failures history",
     "POST /failure-modes/{mode}/assign": "failures assign",
     "GET /prototypes": "failures prototypes",

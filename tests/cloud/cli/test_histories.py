@@ -36,6 +36,11 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
         (("overview", "trends", "--bucket", "hour", "--group", "nobody"), ["0 of 0"]),
         (("failures", "history", MODE), [MODE, "teacher 61", "34 %", "campaign"]),
         (
+            ("failures", "cameras", MODE),
+            [f"Cameras of {MODE}", "bridge", "92", "site", "13.40400", "52.52000"],
+        ),
+        (("failures", "cameras", MODE, "--group", "nobody"), ["No camera of these sites has"]),
+        (
             ("sites", "show", "north"),
             ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "epsilon left: 5.17", "dead letters"],
         ),
@@ -46,6 +51,7 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
         ),
         (("cameras", "show", "north", "market"), ["account lost, counts as spent", "8 in 30 days"]),
         (("ledger", "days"), ["misdetection", "recall", "day from"]),
+        (("hazards", "places"), ["market", "13.41100", "52.52300"]),
         (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from cloud.failure_modes.estimated_recall import RecallEstimate, estimate_recall
 from cloud.failure_modes.register import campaign_candidates
 from cloud.failure_modes.rules import (
+    CameraEvidence,
     FailureMode,
     ModeKey,
     closing_verdict,
@@ -65,6 +66,17 @@ def test_a_mode_lists_its_sites_cameras_sources_box_sizes_and_times() -> None:
     assert mode.sources == {"teacher": 2, "motion": 1}
     assert {(b.size, b.weight) for b in mode.geometry} == {(SizeBin.SMALL, 2.0), (SizeBin.TINY, 0.5)}
     assert (mode.first_seen_utc, mode.last_seen_utc) == (MINUTE - 600, MINUTE)
+
+
+def test_misdetections_of_a_mode_are_counted_by_camera() -> None:
+    rows = [misdetection_row(), misdetection_row(minute_utc=MINUTE + 60), misdetection_row(site="tunnel")]
+    (mode,) = modes([*rows, misdetection_row(camera="south", minute_utc=MINUTE - 60)])
+    assert mode.by_camera == {
+        "harbour/north": CameraEvidence(2, MINUTE + 60),
+        "harbour/south": CameraEvidence(1, MINUTE - 60),
+        "tunnel/north": CameraEvidence(1, MINUTE),
+    }
+    assert sum(one.count for one in mode.by_camera.values()) == mode.count
 
 
 def test_harm_is_frequency_times_severity_times_one_minus_recall() -> None:

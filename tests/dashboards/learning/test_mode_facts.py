@@ -20,6 +20,11 @@ def test_sites_are_links_in_the_same_scope_and_the_rest_is_counted() -> None:
     assert " and 5 more" in shown
 
 
+def test_cameras_are_links_in_the_same_scope() -> None:
+    shown = mode_facts(mode(), history(), Scope("harbour"), NOW)
+    assert '<a href="/cameras/north/bridge?group=harbour">north/bridge</a>' in shown
+
+
 def test_only_a_failure_mode_of_unknown_class_has_an_assigned_and_a_suggested_one() -> None:
     unknown = mode(class_name="unknown", suggested_class="fallen_person")
     assert "suggested class" in mode_facts(unknown, history(), Scope(), NOW)

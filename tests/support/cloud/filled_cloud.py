@@ -213,9 +213,11 @@ class FilledCloud:
         )
         self.reports.insert([received(event, site)])
 
-    def misses(self, class_name: str, place: int, counts: dict[EvidenceSource, int]) -> None:
-        """Misdetections of one class by one camera."""
-        site, camera, tags = CAMERAS[place]
+    def misses(
+        self, name: str, place: int, counts: dict[EvidenceSource, int], *, tags: ConditionTags | None = None
+    ) -> None:
+        """Misdetections of one class by one camera, under its usual condition or the one given."""
+        site, camera, usual = CAMERAS[place]
         now = int(time.time())
         minute, midnight = now // 60 * 60, now // 86_400 * 86_400
         self.reports.insert(
@@ -223,8 +225,8 @@ class FilledCloud:
                 received(
                     misdetection(
                         camera=camera,
-                        class_name=class_name,
-                        tags=tags,
+                        class_name=name,
+                        tags=tags or usual,
                         evidence=source,
                         minute_utc=max(minute - 60 * (n % 40), midnight),  # all on one day
                     ),
