@@ -23,8 +23,9 @@ NOTES = (
     "camera-hours are an estimate, and the interval is of the count alone: hours in which a camera was not "
     "connected or a frame was left out count as watched if it is connected at the end, so that the rate is "
     "too low; a camera that is not connected at the end counts for no hour, which makes it too high",
-    "the interval of AP50 is a bootstrap over the holdout's images, for a class over all conditions combined "
-    "from them; with fewer than two images that have the class, and in older evaluations, there is none",
+    "the intervals of AP50 and AP50-95 are a bootstrap over the holdout's images, for a class over all "
+    "conditions combined from those of its conditions; with fewer than two images that have the class, and "
+    "in older evaluations, there is none",
     "the best model has the highest mean AP50 over its classes among all stored evaluations on the holdout",
 )
 

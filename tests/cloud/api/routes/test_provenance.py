@@ -129,6 +129,7 @@ def test_candidate_incumbent_first_and_best_are_side_by_side(cloud: FilledCloud)
     assert shadow.false_alarms_interval == pytest.approx((0.0671, 0.6401), abs=1e-3)
     assert any("no control model is evaluated" in note for note in found.notes)
     assert any("camera-hours are an estimate" in note for note in found.notes)
+    assert any("the intervals of AP50 and AP50-95 are" in note for note in found.notes)
 
 
 def test_a_control_model_is_beside_the_candidate_and_never_the_candidate_or_the_best(
