@@ -14,12 +14,11 @@ from pathlib import Path
 
 from dashboards.map_plan import read_plan
 from dashboards.server import LOOPBACK, build_page
-from dashboards.settings import DEFAULTS, DashboardSettings
+from dashboards.settings import DEFAULTS, DashboardSettings, read_settings
 from messaging.cloud_address import find_cloud
 from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
 from messaging.runtime.addresses import is_loopback
-from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.http_server import listening_socket, url_of
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
@@ -135,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logging()
 
     async def whole() -> None:
-        settings = DEFAULTS if given.config is None else load_settings(DashboardSettings, given.config)
+        settings = DEFAULTS if given.config is None else read_settings(given.config)
         if settings.oidc is not None:
             _ = settings.oidc.client_secret  # a file that cannot be read is named now
         certificate = None if given.certificate is None else (given.certificate, given.key)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dashboards.access.settings import AccessSettings, PageSection, Text
 from messaging.runtime.addresses import is_plain_allowed
+from messaging.runtime.configuration_files import load_settings
 
 _HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _PLACEHOLDERS = {"x", "y", "z"}
@@ -21,7 +22,8 @@ class MapSettings(PageSection):
     """What maps lie on: images of another host, a plan drawn by the page itself, or a graticule.
 
     `tiles`: the address of the images, with `{z}`, `{x}` and `{y}`. Browsers fetch the tiles themselves, from
-    this one host alone. `plan`: a GeoJSON file of lines and polygons, which is read at the start.
+    this one host alone. `plan`: a GeoJSON file of lines and polygons, which is read at the start; a relative
+    path begins at the folder of the configuration file.
     `attribution` is what the provider of either asks to be named on the map.
     """
 
@@ -71,6 +73,20 @@ class DashboardSettings(AccessSettings):
     """The whole configuration of the page."""
 
     map: MapSettings = Field(default_factory=MapSettings)
+
+
+def read_settings(path: Path) -> DashboardSettings:
+    """The configuration in a file; its relative paths begin at the folder of the file.
+
+    Raises `ConfigurationError`.
+    """
+    settings = load_settings(DashboardSettings, path)
+    ground, oidc = settings.map, settings.oidc
+    if ground.plan is not None:
+        ground = ground.model_copy(update={"plan": path.parent / ground.plan})
+    if oidc is not None:
+        oidc = oidc.model_copy(update={"client_secret_file": path.parent / oidc.client_secret_file})
+    return settings.model_copy(update={"map": ground, "oidc": oidc})
 
 
 DEFAULTS = DashboardSettings()

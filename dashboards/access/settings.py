@@ -30,7 +30,8 @@ class OidcSettings(PageSection):
     name here; `domain`: what is after the @ of a name that is an e-mail address, and is left out. With
     `groups_claim`, `roles` and `site_groups` give role and limit by the person's groups at the provider, `*`
     is no limit; a person without any of them is refused. `create`: the role of users that are not here yet;
-    without it they are refused.
+    without it they are refused. A relative `client_secret_file` begins at the folder of the
+    configuration file.
     """
 
     issuer: Text

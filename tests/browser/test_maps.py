@@ -201,7 +201,7 @@ def test_a_configured_plan_is_drawn_by_the_page_alone(
     cloud.start()
     config, plan = tmp_path / "page.yaml", tmp_path / "city.geojson"
     plan.write_text(json.dumps(PLAN))
-    config.write_text(f'map: {{plan: {plan}, attribution: "© <City> survey"}}\n')
+    config.write_text(f'map: {{plan: {plan.name}, attribution: "© <City> survey"}}\n')
     process = PageProcess(cloud.folder.root, "--config", str(config))
     tab = Tab(chromium, process)
     try:

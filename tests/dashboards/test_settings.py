@@ -6,7 +6,7 @@ import pytest
 
 from dashboards import app
 from dashboards.access.access import Access
-from dashboards.settings import DEFAULTS, DashboardSettings, MapSettings
+from dashboards.settings import DEFAULTS, DashboardSettings, MapSettings, read_settings
 
 TILES = "https://Tiles.city.example:8443/base/{z}/{x}/{y}.png?key=1"
 
@@ -62,3 +62,29 @@ def test_tiles_are_not_shown_without_naming_their_provider(
 def test_tiles_of_this_machine_may_come_without_encryption() -> None:
     settings = MapSettings(tiles="http://127.0.0.1:8080/{z}/{x}/{y}", attribution="City")
     assert settings.hosts == ("http://127.0.0.1:8080",)
+
+
+@pytest.mark.parametrize("name", ["city.geojson", "plans/city.geojson", "../city.geojson"])
+def test_relative_paths_begin_at_the_folder_of_the_file_wherever_the_page_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, elsewhere = tmp_path / "etc", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "secret").write_text("of the client\n")
+    (folder / "page.yaml").write_text(
+        f"public_url: https://blindspot.example\nmap: {{plan: {name}}}\n"
+        "oidc: {issuer: https://login.example, client_id: b, client_secret_file: secret}\n"
+    )
+    monkeypatch.chdir(elsewhere)
+    for path in (folder / "page.yaml", Path("../etc/page.yaml")):
+        settings = read_settings(path)
+        assert settings.map.plan is not None
+        assert settings.map.plan.resolve() == (folder / name).resolve()
+        assert settings.oidc is not None
+        assert settings.oidc.client_secret == "of the client"
+
+
+def test_an_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "page.yaml").write_text("map: {plan: /etc/blindspot/city.geojson}\n")
+    assert read_settings(tmp_path / "page.yaml").map.plan == Path("/etc/blindspot/city.geojson")
