@@ -23,7 +23,7 @@ from edge.health import Readiness, give_way, resident_mb, running_s
 from edge.metrics import NodeMetrics
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline
-from edge.privacy.accountant import PrivacyAccountant
+from edge.privacy.accountant import AccountStatement, PrivacyAccountant
 from edge.settings import NodeSettings
 from edge.updates.hot_swap import SwappableDetector
 from edge.updates.model_updates import ModelUpdates
@@ -354,6 +354,7 @@ class Node:
         store = parts.updates.store
         active, previous, staged = store.active(), store.previous(), store.staged()
         counts, granted = parts.outbox.counts, parts.detector.provider
+        accounts = [camera.accountant.statement() for camera in parts.cameras]
         self._send(
             [
                 Heartbeat(
@@ -369,10 +370,8 @@ class Node:
                     resident_mb=round(resident_mb(), 1),
                     outbox_messages=counts.waiting,
                     shed=sum(counts.shed.values()),
-                    epsilon_spent=round(
-                        sum(camera.accountant.epsilon_spent() for camera in parts.cameras), 3
-                    ),
-                    cameras=tuple(self._camera_health(camera) for camera in parts.cameras),
+                    epsilon_spent=round(sum(one.epsilon_spent for one in accounts), 3),
+                    cameras=tuple(map(self._camera_health, parts.cameras, accounts)),
                     at_utc=int(self._utc()),
                 )
             ]
@@ -393,6 +392,7 @@ class Node:
         processed = sum(health.frames - health.skipped for health in cameras)
         return min(1.0, sum(health.taught for health in cameras) / processed) if processed else 0.0
 
-    def _camera_health(self, camera: CameraParts) -> CameraHealth:
-        source, budget = self._sources.get(camera.name), camera.accountant.budget()
-        return camera.health.snapshot(camera.name, dropped=source.dropped if source else 0, budget=budget)
+    def _camera_health(self, camera: CameraParts, account: AccountStatement) -> CameraHealth:
+        source = self._sources.get(camera.name)
+        dropped = source.dropped if source else 0
+        return camera.health.snapshot(camera.name, dropped=dropped, budget=account.budget)

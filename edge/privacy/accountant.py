@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import BudgetSpent
@@ -29,6 +30,14 @@ logger = logging.getLogger(__name__)
 # Public: the shortest of the means on drawn footage had 0.61 (decision 0017).
 ASSUMED_LENGTH = 0.5
 WRITE_EVERY_S = 600.0
+
+
+@dataclass(frozen=True)
+class AccountStatement:
+    """Epsilon spent in the window, the whole budget of an account that cannot be read; and what is left."""
+
+    epsilon_spent: float
+    budget: PrivacyBudget
 
 
 class PrivacyAccountant:
@@ -69,16 +78,17 @@ class PrivacyAccountant:
             self._settings.epsilon_per_camera if (found := self._now()) is None else self._epsilon_of(found)
         )
 
-    def budget(self) -> PrivacyBudget:
-        """The budget, and what is left of it: as a heartbeat states it."""
+    def statement(self) -> AccountStatement:
+        """What is spent and what is left, from one reading of the account: as a heartbeat states it."""
         budget, entries = self._settings.epsilon_per_camera, self._now()
-        left = 0.0 if entries is None else max(0.0, budget - self._epsilon_of(entries))
-        return PrivacyBudget(
+        spent = budget if entries is None else self._epsilon_of(entries)
+        left = PrivacyBudget(
             epsilon=budget,
             window_days=self._settings.window_days,
-            epsilon_left=left,
+            epsilon_left=max(0.0, budget - spent),
             account=self._state(entries),
         )
+        return AccountStatement(spent, left)
 
     def _now(self) -> list[Spending] | None:
         """The entries that count; None when the file cannot be read or written, which is logged."""

@@ -30,7 +30,9 @@ from tests.support.waiting import wait_until
 
 ROOMY = SimpleNamespace(problem=None)
 _ACCOUNT = SimpleNamespace(
-    epsilon_spent=lambda: 0.5, budget=lambda: None, settings=SimpleNamespace(epsilon_per_camera=8.0)
+    epsilon_spent=lambda: 0.5,
+    statement=lambda: SimpleNamespace(epsilon_spent=0.5, budget=None),
+    settings=SimpleNamespace(epsilon_per_camera=8.0),
 )
 
 
@@ -220,7 +222,7 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
     assert reasons == [
         "camera bridge gives no frames: camera rtsp://***@10.0.0.5/*** refuses the connection; check the port"
     ]
-    assert node._camera_health(camera).connected is False
+    assert node._camera_health(camera, _ACCOUNT.statement()).connected is False
     node.read_metrics()
     lines = metrics.exposition().decode().splitlines()
     for line in (

@@ -180,11 +180,14 @@ def test_an_account_that_is_missing_beside_a_nodes_state_begins_spent(
     node.start(used=True)
     assert "is missing, so it begins with its budget spent" in caplog.text
     assert node.account.epsilon_spent() == pytest.approx(8.0)
-    stated = node.account.budget()
+    stated = node.account.statement().budget
     assert (stated.epsilon_left, stated.account) == (0.0, AccountState.LOST)
     assert node.releases() == 0
     node.run(31 * DAY)
-    assert (node.account.budget().epsilon_left, node.account.budget().account) == (8.0, AccountState.OPEN)
+    assert (node.account.statement().budget.epsilon_left, node.account.statement().budget.account) == (
+        8.0,
+        AccountState.OPEN,
+    )
     assert node.releases() == FITTING
 
 

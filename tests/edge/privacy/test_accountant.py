@@ -181,17 +181,20 @@ def test_a_spent_budget_withholds_until_the_window_has_passed(tmp_path: Path) ->
 def test_the_budget_that_is_stated_is_what_the_account_has_left(tmp_path: Path) -> None:
     clock = Clock()
     payer = account(tmp_path, clock, epsilon_per_camera=2.0)
-    untouched = payer.budget()
+    untouched = payer.statement().budget
     assert (untouched.epsilon, untouched.window_days, untouched.epsilon_left) == (2.0, 30, 2.0)
     assert untouched.account is AccountState.OPEN
     payer.spend("fire")
-    assert (payer.budget().epsilon_left, payer.budget().account) == (1.0, AccountState.OPEN)
+    assert (payer.statement().budget.epsilon_left, payer.statement().budget.account) == (
+        1.0,
+        AccountState.OPEN,
+    )
     for _ in range(2):
         payer.spend("fire")
-    spent = payer.budget()
+    spent = payer.statement().budget
     assert (spent.account, spent.epsilon_left) == (AccountState.SPENT, round(2 - payer.epsilon_spent(), 2))
     clock.ran_s += 31 * DAY
-    assert payer.budget() == untouched
+    assert payer.statement().budget == untouched
 
 
 def test_a_withheld_prototype_stays_in_the_book(tmp_path: Path) -> None:
@@ -223,7 +226,10 @@ def test_an_account_that_cannot_be_read_counts_as_spent(tmp_path: Path, content:
     (tmp_path / "cam.json").write_text(content)
     payer = account(tmp_path)
     assert payer.epsilon_spent() == 8.0
-    assert (payer.budget().epsilon_left, payer.budget().account) == (0.0, AccountState.LOST)
+    assert (payer.statement().budget.epsilon_left, payer.statement().budget.account) == (
+        0.0,
+        AccountState.LOST,
+    )
     with pytest.raises(BudgetSpent, match="privacy account"):
         payer.spend("fire")
     assert (tmp_path / "cam.json").read_text() == content
@@ -298,3 +304,14 @@ def test_eleven_releases_fit_the_default_budget(tmp_path: Path) -> None:
         payer.spend("fire")
     with pytest.raises(BudgetSpent, match="of 8 in 30 days"):
         payer.spend("fire")
+
+
+def test_a_statement_reads_the_account_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    payer, reads = account(tmp_path), list[Account]()
+    payer.spend("fire")
+    read = payer._read
+    monkeypatch.setattr(payer, "_read", lambda: reads.append(read()) or reads[-1])
+    stated = payer.statement()
+    assert len(reads) == 1
+    assert stated.epsilon_spent == pytest.approx(1.0)
+    assert stated.budget.epsilon_left == pytest.approx(stated.budget.epsilon - 1.0)
