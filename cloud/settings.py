@@ -20,7 +20,7 @@ from cloud.integration_settings import Integration, PlaceName, Position, repeate
 from cloud.network_settings import NetworkSettings, Section
 from messaging.errors import ConfigurationError
 from messaging.fields import Slug, UnitFloat
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import DEFAULT_TAXONOMY, Taxonomy, read_taxonomy, taxonomy_of
 from synth.device_names import AUTO, DeviceName, Precision

@@ -2,8 +2,7 @@
 
 from edge.vision.providers import GrantedProvider
 from messaging.monitoring.metric_set import MetricSet
-from messaging.releases import Role
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider, Role
 
 PREFIX = "blindspot_edge"
 UPDATE_S = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400)

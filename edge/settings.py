@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.fields import Slug
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.addresses import masked_address, masked_values
 
 

@@ -32,8 +32,8 @@ from messaging.errors import FileFault, StartRefused
 from messaging.nats.bus import NatsBus
 from messaging.nats.credentials import read_key
 from messaging.nats.subjects import inbox_prefix
-from messaging.releases import Role
-from messaging.reports import ExecutionProvider, HazardEvent
+from messaging.releases import ExecutionProvider, Role
+from messaging.reports import HazardEvent
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,

@@ -88,6 +88,16 @@ def order_key(site: str, role: "Role") -> str:
     return site if role is Role.DETECTOR else f"{site}.{role}"
 
 
+class ExecutionProvider(StrEnum):
+    """The part of ONNX Runtime that runs a model on one kind of hardware."""
+
+    TENSORRT = "tensorrt"
+    CUDA = "cuda"
+    OPENVINO = "openvino"
+    COREML = "coreml"
+    CPU = "cpu"
+
+
 class RolloutOrder(BaseModel):
     """Names the release that one site should run in a role; signed by the director key.
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from messaging.fields import Digest, Grid, Significant, Slug
-from messaging.releases import MAX_EMBEDDING, Channel
+from messaging.releases import MAX_EMBEDDING, Channel, ExecutionProvider
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
@@ -325,16 +325,6 @@ class GuardReport(Report):
     previous_alarms_per_frame: PerFrame
     teacher_recall: GuardRecall | None
     minute_utc: UtcMinute
-
-
-class ExecutionProvider(StrEnum):
-    """The part of ONNX Runtime that runs a model on one kind of hardware."""
-
-    TENSORRT = "tensorrt"
-    CUDA = "cuda"
-    OPENVINO = "openvino"
-    COREML = "coreml"
-    CPU = "cpu"
 
 
 class AccountState(StrEnum):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.vision.detector import Detector
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.program import configure_logging, exit_code_of
 from messaging.runtime.stopping import stop_on_signals
 from synth.errors import LabelledSetFileLost, OrderRefused

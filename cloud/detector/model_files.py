@@ -16,7 +16,7 @@ from cloud.errors import NotKnown, WeightsRefused
 from cloud.module_runs import run_module
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.blobs import digest_of
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.atomic_files import move_folder, write_atomically
 from messaging.runtime.state_files import StateFile
 

@@ -15,8 +15,7 @@ from edge.errors import BundleRefused
 from edge.vision.onnx_detector import MAX_BUNDLE_BYTES, OnnxDetector
 from edge.vision.onnx_file import refuse_unsafe
 from messaging.errors import FileFault
-from messaging.releases import METADATA_KEY
-from messaging.reports import ExecutionProvider
+from messaging.releases import METADATA_KEY, ExecutionProvider
 from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
 from messaging.runtime.text_files import read_bytes
 

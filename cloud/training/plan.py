@@ -18,7 +18,7 @@ from cloud.detector.weights import BUNDLE_FILE, EMBEDDING_LAYERS, WEIGHTS_FILE
 from cloud.errors import TrainingFailed, TrainingStopped
 from messaging.errors import FileFault
 from messaging.hazard_classes import HazardClass
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.state_files import StateFile

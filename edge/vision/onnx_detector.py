@@ -30,8 +30,7 @@ from edge.vision.providers import (
 )
 from edge.vision.time_limits import TimeLimits
 from messaging.errors import FileFault
-from messaging.releases import BundleDescription
-from messaging.reports import ExecutionProvider
+from messaging.releases import BundleDescription, ExecutionProvider
 from messaging.runtime.binary_files import HEAD_BYTES, placeholder_of
 from messaging.runtime.text_files import read_bytes
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.errors import BundleRefused
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 
 RUNTIME_NAMES = {
     ExecutionProvider.TENSORRT: "TensorrtExecutionProvider",

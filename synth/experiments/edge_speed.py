@@ -33,7 +33,7 @@ from edge.vision.detector import letterbox
 from edge.vision.frames import Frame
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure, write_figures
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.taxonomy import Condition
 from synth.street import StreetCamera, WorldName
 

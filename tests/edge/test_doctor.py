@@ -23,7 +23,7 @@ from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import site_config
 from messaging.nats.bus import NatsBus
 from messaging.nats.streams import prepare_hub
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 from messaging.runtime.configuration_files import load_settings
 from messaging.runtime.program import ExitCode
 from messaging.runtime.start_checks import CheckResult

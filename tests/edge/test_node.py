@@ -21,8 +21,8 @@ from edge.outbox.outbox import OutboxCounts
 from edge.settings import TeacherSettings
 from edge.vision.frames import Frame
 from edge.vision.providers import GrantedProvider
-from messaging.releases import Channel, Role
-from messaging.reports import ExecutionProvider, Heartbeat, Report, SwapOutcome, SwapReason, SwapReceipt
+from messaging.releases import Channel, ExecutionProvider, Role
+from messaging.reports import Heartbeat, Report, SwapOutcome, SwapReason, SwapReceipt
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.supervisor import Activity, ThreadState
 from tests.support.messaging.samples import HAZARD

@@ -13,8 +13,7 @@ from edge.vision.detections import Detections, Floats
 from edge.vision.detector import Image
 from edge.vision.providers import GrantedProvider
 from messaging.blobs import digest_of
-from messaging.releases import BundleDescription
-from messaging.reports import ExecutionProvider
+from messaging.releases import BundleDescription, ExecutionProvider
 from messaging.taxonomy import taxonomy_of
 
 ON_CPU = GrantedProvider(ExecutionProvider.CPU, ExecutionProvider.CPU)

@@ -6,7 +6,7 @@ Values vary as in the demo: few classes and conditions, boxes on the grid, ids a
 import hashlib
 import random
 
-from messaging.releases import Channel
+from messaging.releases import Channel, ExecutionProvider
 from messaging.reports import (
     AccountState,
     AnswerOutcome,
@@ -16,7 +16,6 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
-    ExecutionProvider,
     GuardOutcome,
     GuardRecall,
     GuardReport,

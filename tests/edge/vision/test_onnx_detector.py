@@ -16,8 +16,7 @@ from edge.errors import BundleRefused, DetectorError, UnsafeGraph
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector, granted_provider
 from edge.vision.providers import GrantedProvider
-from messaging.releases import METADATA_KEY
-from messaging.reports import ExecutionProvider
+from messaging.releases import METADATA_KEY, ExecutionProvider
 from tests.support.edge.tiny_bundles import tiny_bundle, tiny_description
 
 

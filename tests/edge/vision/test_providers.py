@@ -6,7 +6,7 @@ from edge.errors import BundleRefused, EdgeError
 from edge.vision import runtime_package as package_module
 from edge.vision.providers import GrantedProvider, granted_of, preference_of, runtime_providers
 from edge.vision.runtime_package import runtime_package
-from messaging.reports import ExecutionProvider
+from messaging.releases import ExecutionProvider
 
 TENSORRT, CUDA, OPENVINO, COREML, CPU = ExecutionProvider
 GPU_RUNTIME = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")

@@ -26,7 +26,7 @@ from edge.gate.limits.coarse import (
 )
 from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S
 from edge.gate.limits.signed_names import SignedNames
-from messaging.releases import Channel
+from messaging.releases import Channel, ExecutionProvider
 from messaging.reports import (
     GUARD_LEAST_TRACKS,
     MOST_PER_FRAME,
@@ -34,7 +34,6 @@ from messaging.reports import (
     AnswerOutcome,
     ErrorKind,
     EvidenceSource,
-    ExecutionProvider,
     GuardOutcome,
     HazardState,
     Report,

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from messaging.releases import Channel
+from messaging.releases import Channel, ExecutionProvider
 from messaging.reports import (
     AccountState,
     AnswerOutcome,
@@ -12,7 +12,6 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
-    ExecutionProvider,
     GuardOutcome,
     GuardRecall,
     GuardReport,
