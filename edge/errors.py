@@ -3,6 +3,7 @@
 messaging.errors.BlindspotError
 └── EdgeError
     ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
+    │   └── UndecodableImage    an image of a live camera that cannot be decoded; it is connected again
     ├── ImageRefused            an image file that is cut off, too large, damaged or of another format
     ├── DetectorError           inference failed; must not be treated as an empty street
     ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
@@ -21,6 +22,10 @@ class EdgeError(BlindspotError):
 
 class SourceError(EdgeError):
     """A camera, video file or image folder that gives no frames."""
+
+
+class UndecodableImage(SourceError):
+    """An image of a live camera that cannot be decoded; the connection ends with it."""
 
 
 class ImageRefused(EdgeError):

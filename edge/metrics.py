@@ -1,5 +1,7 @@
 """The node's metrics, for a Prometheus on this machine or its network; nothing here crosses the gate."""
 
+from edge.camera.health import CameraMetrics
+from edge.camera.sources import FrameSource
 from edge.vision.providers import GrantedProvider
 from messaging.monitoring.metric_set import MetricSet
 from messaging.releases import ExecutionProvider, Role
@@ -87,6 +89,28 @@ class NodeMetrics(MetricSet):
         self.camera_failures = self.mirrored_counter(
             "camera_failures", "Connections to a camera that failed or ended", "camera"
         )
+        self.decode_errors = self.mirrored_counter(
+            "decode_errors", "Images of a camera that could not be decoded", "camera"
+        )
+        self.lights = self.mirrored_counter(
+            "frames_by_light", "Frames by the light that they were tagged with", "camera", "light"
+        )
+
+    def note_health(self, camera: str, health: CameraMetrics) -> None:
+        """Set what is counted of a camera's frames."""
+        self.connected.labels(camera).set(health.connected)
+        for light, frames in health.by_light.items():
+            self.lights.set(frames, camera, light)
+        if health.frames:
+            self.frame_age_s.labels(camera).set(health.frame_age_s)
+
+    def note_source(self, camera: str, source: FrameSource) -> None:
+        """Set what a camera's source counts."""
+        self.frozen.labels(camera).set(source.frozen)
+        self.dropped.set(source.dropped, camera)
+        self.reconnects.set(source.reconnects, camera)
+        self.camera_failures.set(source.failures, camera)
+        self.decode_errors.set(source.decode_errors, camera)
 
     def note_provider(self, granted: GrantedProvider) -> None:
         """Set the gauges of the execution provider."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge.answers import RequestAnswers
-from edge.camera.health import CameraMetrics
+from edge.camera.health import CameraMetrics, SourceCounts
 from edge.camera.sources import FrameSource
 from edge.errors import SourceError
 from edge.health import Readiness, give_way, resident_mb, running_s
@@ -167,18 +167,13 @@ class Node:
 
     def _read_camera(self, camera: CameraParts) -> None:
         metrics, source = self._parts.metrics, self._sources.get(camera.name)
-        metrics.connected.labels(camera.name).set(camera.health.connected)
+        metrics.note_health(camera.name, camera.health)
         metrics.epsilon_spent.labels(camera.name).set(camera.accountant.epsilon_spent())
         metrics.epsilon_limit.labels(camera.name).set(camera.accountant.settings.epsilon_per_camera)
         if (pipeline := self._pipelines.get(camera.name)) is not None:
             metrics.kept_bytes.labels(camera.name).set(pipeline.kept.length_bytes)
-        if camera.health.frames:
-            metrics.frame_age_s.labels(camera.name).set(camera.health.frame_age_s)
         if source is not None:
-            metrics.frozen.labels(camera.name).set(source.frozen)
-            metrics.dropped.set(source.dropped, camera.name)
-            metrics.reconnects.set(source.reconnects, camera.name)
-            metrics.camera_failures.set(source.failures, camera.name)
+            metrics.note_source(camera.name, source)
 
     def _count_failure(self, thread: str) -> None:
         self._parts.metrics.failures.labels(thread).inc()
@@ -394,5 +389,5 @@ class Node:
 
     def _camera_health(self, camera: CameraParts, account: AccountStatement) -> CameraHealth:
         source = self._sources.get(camera.name)
-        dropped = source.dropped if source else 0
-        return camera.health.snapshot(camera.name, dropped=dropped, budget=account.budget)
+        counts = SourceCounts(source.dropped, source.decode_errors) if source else SourceCounts()
+        return camera.health.heartbeat(camera.name, counts, budget=account.budget)

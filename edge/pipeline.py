@@ -120,7 +120,7 @@ class CameraPipeline:
     def _process(self, frame: Frame, shadow: ShadowRun | None) -> FrameResult:
         self.health.received()
         tags = self._tags.observe(frame.image, frame.time_s)
-        self.health.condition = tags.condition
+        self.health.tagged(tags.condition)
         motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
         if motion and self._parts.evidence.motion_filter and not motion.needs_inference:
             self.health.skipped += 1

@@ -48,6 +48,13 @@ class Significant:
         return no_info_after_validator_function(lambda v: float(f"{v:.{self.digits}g}"), handler(source))
 
 
+Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
+PerMille = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)]
+TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
+
+
 def fault_words(error: Mapping[str, Any]) -> str:
     """What is wrong with a value, from one of pydantic's errors; a slug's pattern in words."""
     if (error.get("ctx") or {}).get("pattern") == SLUG_PATTERN:

@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from messaging.fields import Digest, Grid, Significant, Slug
+from messaging.fields import (
+    Count,
+    Digest,
+    Fraction,
+    Grid,
+    Milliseconds,
+    PerMille,
+    Significant,
+    Slug,
+    TrackWeight,
+)
 from messaging.releases import MAX_EMBEDDING, Channel, ExecutionProvider
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
@@ -19,17 +29,13 @@ MOST_PER_FRAME, GUARD_LEAST_TRACKS = 100.0, 30
 ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
-PerMille = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)]
-TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
-Count = Annotated[int, Field(ge=0, le=10_000_000)]
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 BudgetEpsilon = Annotated[float, Field(ge=0.0, le=60.0), Grid(0.01)]
+FramesPerSecond = Annotated[float, Field(ge=0.0, le=1000.0), Grid(0.1)]
 PerFrame = Annotated[float, Field(ge=0.0, le=MOST_PER_FRAME), Grid(0.01)]
-Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
 class Report(BaseModel):
@@ -344,8 +350,21 @@ class PrivacyBudget(Report):
     account: AccountState
 
 
+class FrameFlow(Report):
+    """A camera's frames: rates since the heartbeat before, undecodable images and light since the start."""
+
+    processed_fps: FramesPerSecond
+    skipped_fps: FramesPerSecond
+    decode_errors: Count
+    day_fraction: Fraction
+    night_fraction: Fraction
+
+
 class CameraHealth(Report):
-    """Counters of one camera since the node started, and its latest metrics."""
+    """Counters of one camera since the node started, and its latest metrics.
+
+    `fps`: frames that the camera gave per second since the heartbeat before, dropped ones included.
+    """
 
     camera: Slug
     frames: Count
@@ -354,7 +373,7 @@ class CameraHealth(Report):
     failures: Count
     detections: Count
     misdetections: Count
-    fps: Annotated[float, Field(ge=0.0, le=1000.0), Grid(0.1)]
+    fps: FramesPerSecond
     inference_p50_ms: Milliseconds
     inference_p95_ms: Milliseconds
     frame_age_s: Annotated[float, Field(ge=0.0, le=10_000_000.0), Grid(0.1)]
@@ -362,6 +381,7 @@ class CameraHealth(Report):
     light: Light
     weather: Weather
     budget: PrivacyBudget | None = None
+    flow: FrameFlow | None = None
 
 
 class Heartbeat(Report):

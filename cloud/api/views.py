@@ -86,7 +86,7 @@ def ledger_view(found: Audit) -> VerifiedLedgerResource:
 
 def camera_view(camera: SiteCamera, budget: StatedBudget | None) -> CameraResource:
     """One camera of a site, with the privacy budget that its last prototype states."""
-    values = {"site": camera.site, **dict(camera.health)}
+    values = {"site": camera.site, **dict(camera.health), **dict(camera.health.flow or {})}
     if budget is not None:
         values |= {"epsilon_spent": budget.epsilon_spent, "epsilon_spent_at": budget.at_utc}
     return CameraResource(**values)

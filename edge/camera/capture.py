@@ -29,6 +29,10 @@ class Feed(Protocol):
     def ended(self) -> str | None:
         """One sentence on why the last pass ended."""
 
+    @property
+    def decode_errors(self) -> int:
+        """Images since the feed was made that could not be decoded."""
+
     def open(self) -> None:
         """Begin a pass. Raises `SourceError` naming the input."""
 

@@ -20,6 +20,7 @@ class FolderFeed:
     Attributes:
         fps: images per second unless the names of all state times that rise, by less than an hour at once.
         unreadable: images of this pass that were passed over.
+        decode_errors: those of all passes.
     """
 
     def __init__(self, folder: Path, fps: float | None = None) -> None:
@@ -27,7 +28,7 @@ class FolderFeed:
         self.fps = fps or IMAGE_FPS
         self.ended: str | None = None
         self.time_s: float | None = None
-        self.unreadable = 0
+        self.unreadable = self.decode_errors = 0
         self._folder = folder
         self._paths = _images(folder)
         self._times = () if fps else _times_of(self._paths)
@@ -51,6 +52,7 @@ class FolderFeed:
             try:
                 return read_image(path)
             except ImageRefused as error:
+                self.decode_errors += 1
                 if path == self._folder:
                     raise SourceError(str(error)) from None
                 self._pass_over(path, error)

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.camera.capture import Image
 from edge.camera.diagnosis import why_no_stream
-from edge.errors import SourceError
+from edge.errors import SourceError, UndecodableImage
 from edge.source_address import SourceAddress, SourceKind
 from messaging.runtime.addresses import masked_address
 
@@ -41,7 +41,9 @@ class CameraFeed:
             grey = image.ndim == 2
             return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image, np.uint8)
         except cv2.error as error:
-            raise SourceError(f"camera {self._name} cannot be decoded: OpenCV reports {error.err}") from None
+            raise UndecodableImage(
+                f"camera {self._name} cannot be decoded: OpenCV reports {error.err}"
+            ) from None
 
     def close(self) -> None:
         """Disconnect."""

@@ -18,7 +18,7 @@ from edge.camera.capture import Image
 from edge.camera.freeze import FreezeWatch
 from edge.camera.newest_frames import NewestFrames
 from edge.camera.source_settings import Clock, SourceSettings
-from edge.errors import SourceError
+from edge.errors import SourceError, UndecodableImage
 from edge.vision.frames import Frame
 from messaging.runtime.supervisor import Activity, Supervisor
 
@@ -48,6 +48,8 @@ class LiveSource:
         dropped: frames that were read but never given to the consumer, those of a frozen camera included.
         reconnects: how often the camera was back after a loss.
         failures: connections that failed or ended.
+        decode_errors: connections that ended with an image that could not be decoded. What a decoder repairs
+            or skips by itself is not counted: OpenCV does not report it.
         frozen: whether the camera sends the same image; such frames are not given to the consumer.
         ended: why there are no more frames.
     """
@@ -56,7 +58,7 @@ class LiveSource:
         self, camera: str, feed: Connection, settings: SourceSettings, clock: Clock, *, jitter: random.Random
     ) -> None:
         self.camera = camera
-        self.reconnects = self.failures = 0
+        self.reconnects = self.failures = self.decode_errors = 0
         self.ended: str | None = None
         self._feed, self._settings, self._clock, self._jitter = feed, settings, clock, jitter
         self._queue = NewestFrames(settings.queue_size)
@@ -163,6 +165,7 @@ class LiveSource:
 
     def _lost(self, error: Exception) -> None:
         self.failures += 1
+        self.decode_errors += isinstance(error, UndecodableImage)
         if isinstance(error, SourceError):
             self._offer_problem(str(error))
         else:

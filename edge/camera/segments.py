@@ -62,6 +62,13 @@ class SegmentFeed:
         self._version: FileVersion | None = None
         self._video: VideoFile | None = None
         self._image: Image | None = None
+        self._undecoded = 0
+
+    @property
+    def decode_errors(self) -> int:
+        """Segments that could not be played, and damaged or cut off frames of those that could."""
+        present = self._video.decode_errors if self._video is not None else 0
+        return self.passed_over + self._undecoded + present
 
     def open(self) -> None:
         """Open the next finished segment that was not played; waits a moment when there is none.
@@ -146,6 +153,7 @@ class SegmentFeed:
 
     def _forget(self) -> None:
         if self._video is not None:
+            self._undecoded += self._video.decode_errors
             self._video.close()
         self._version = self._video = self._image = None
 

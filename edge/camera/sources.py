@@ -58,6 +58,10 @@ class FrameSource(Protocol):
         """Whether a camera sends the same image again and again."""
 
     @property
+    def decode_errors(self) -> int:
+        """Images that could not be decoded."""
+
+    @property
     def ended(self) -> str | None:
         """Why there are no more frames, in one sentence; None while there may be."""
 
@@ -115,6 +119,11 @@ class DirectSource:
         self.ended: str | None = None
         self._feed, self._loop, self._clock = feed, settings.loop, clock
 
+    @property
+    def decode_errors(self) -> int:
+        """Images that could not be decoded."""
+        return self._feed.decode_errors
+
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames in order; see `FrameSource.frames`."""
         try:
@@ -143,6 +152,11 @@ class PacedSource:
     def dropped(self) -> int:
         """Frames that were read but never given to the consumer."""
         return self._queue.dropped
+
+    @property
+    def decode_errors(self) -> int:
+        """Images that could not be decoded."""
+        return self._feed.decode_errors
 
     def frames(self, stop: threading.Event) -> Generator[Frame | SourceError]:
         """Frames as they are due; see `FrameSource.frames`. Closing the iterator stops the reader.

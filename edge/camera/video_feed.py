@@ -30,9 +30,15 @@ class VideoFeed:
         self.time_s: float | None = None
         self._path, self._wanted_fps, self._utc, self._wait = path, fps, utc, wait
         self._file: VideoFile | None = None
+        self._undecoded = 0
         self.fps = fps or FALLBACK_FPS
         self.open()
         self.close()
+
+    @property
+    def decode_errors(self) -> int:
+        """Frames since the feed was made that are damaged or cut off."""
+        return self._undecoded + (self._file.decode_errors if self._file is not None else 0)
 
     def open(self) -> None:
         """Begin at the first frame. Raises `SourceError`."""
@@ -58,6 +64,7 @@ class VideoFeed:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
+            self._undecoded += self._file.decode_errors
             self._file.close()
             self._file = None
 

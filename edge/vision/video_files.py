@@ -55,6 +55,7 @@ class VideoFile:
         self._path = path
         self._capture = _opened(path)
         self.frames = self._skipped = 0
+        self._at_end = False
         self._times = _ContainerTimes(path, float(self._capture.get(cv2.CAP_PROP_FPS)))
         exact = path.suffix.lower() in _EXACT_COUNTS
         counted = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if exact else 0.0
@@ -70,6 +71,11 @@ class VideoFile:
         """Frames that the header counts and that were not read, or that were damaged, whichever are more."""
         return max(self._counted - self.frames, self._skipped)
 
+    @property
+    def decode_errors(self) -> int:
+        """Frames so far that could not be decoded; at the end with those that its header counts in vain."""
+        return self.missing if self._at_end else self._skipped
+
     def read(self) -> VideoImage | None:
         """The next frame that can be decoded, None at the end. Raises `SourceError` if there is none."""
         good, image = self._decoded()
@@ -81,6 +87,7 @@ class VideoFile:
         if not good or image is None:
             if not self.frames:
                 raise SourceError(f"video {self._path} holds no frame that can be decoded; give another file")
+            self._at_end = True
             return None
         self.frames += 1
         time_s = self._times.next_s(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, self.frames)

@@ -3,7 +3,7 @@
 from messaging.resources import Resource, SiteResource
 
 NOT_REPORTED = "not reported"
-"""Of a privacy budget that the site's version does not state; the cloud assumes none."""
+"""Of what the site's version does not state; the cloud assumes none."""
 
 
 class SiteGroupResource(Resource):
@@ -32,6 +32,13 @@ class CameraResource(Resource):
     `epsilon_spent`: the privacy budget (epsilon) that it had spent when it released its last prototype, at
     `epsilon_spent_at` (seconds since 1970); null while no prototype of it is stored. `budget`: as the
     heartbeat states it; null from sites of a version that does not report it.
+
+    `frames`, `skipped`, `dropped`, `failures` (frames that were not processed), `detections`, `misdetections`
+    and `decode_errors` count from the start of the site's node. `fps`: frames that the camera gave per second
+    between the last two heartbeats, dropped ones included; `processed_fps` and `skipped_fps` (no motion) are
+    parts of it. `day_fraction` and `night_fraction`: of the frames, by their light tags; dusk and unknown are
+    the rest. The gate rounds rates and `decode_errors` to ten steps a decade and fractions to twentieths.
+    These five are null from sites of a version that does not report them.
     """
 
     site: str
@@ -52,6 +59,30 @@ class CameraResource(Resource):
     epsilon_spent: float | None = None
     epsilon_spent_at: int | None = None
     budget: BudgetResource | None = None
+    processed_fps: float | None = None
+    skipped_fps: float | None = None
+    decode_errors: int | None = None
+    day_fraction: float | None = None
+    night_fraction: float | None = None
+
+    @property
+    def rates_text(self) -> str:
+        """Frames per second for people."""
+        if self.processed_fps is None or self.skipped_fps is None:
+            return f"{self.fps:g} in, processed and skipped {NOT_REPORTED}"
+        return f"{self.fps:g} in, {self.processed_fps:g} processed, {self.skipped_fps:g} skipped"
+
+    @property
+    def light_text(self) -> str:
+        """The fractions of frames by light, for people."""
+        if self.day_fraction is None or self.night_fraction is None:
+            return NOT_REPORTED
+        return f"{self.day_fraction:.0%} by day, {self.night_fraction:.0%} by night"
+
+    @property
+    def decode_errors_text(self) -> str:
+        """Decode errors for people."""
+        return NOT_REPORTED if self.decode_errors is None else f"{self.decode_errors:,}"
 
     @property
     def budget_text(self) -> str:

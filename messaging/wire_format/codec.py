@@ -69,7 +69,7 @@ class PayloadType:
     added: tuple[str, ...] = ()
 
 
-_ADDED = ("cameras.budget", "transport_bytes")
+_ADDED = ("cameras.budget", "transport_bytes", "cameras.flow")
 PAYLOADS: dict[str, PayloadType] = {
     row.kind: row
     for row in (

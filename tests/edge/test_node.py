@@ -182,7 +182,7 @@ def test_the_page_gives_the_reason_why_a_node_is_not_ready() -> None:
 class _LosingSource:
     """A camera that is frozen and then lost until the test has looked."""
 
-    ended, dropped, reconnects, failures, frozen = None, 3, 1, 2, True
+    ended, dropped, reconnects, failures, frozen, decode_errors = None, 3, 1, 2, True, 4
 
     def __init__(self, look: Callable[[], None]) -> None:
         self._look = look
@@ -222,7 +222,10 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
     assert reasons == [
         "camera bridge gives no frames: camera rtsp://***@10.0.0.5/*** refuses the connection; check the port"
     ]
-    assert node._camera_health(camera, _ACCOUNT.statement()).connected is False
+    health = node._camera_health(camera, _ACCOUNT.statement())
+    assert (health.connected, health.dropped) == (False, 3)
+    assert health.flow is not None
+    assert health.flow.decode_errors == 4
     node.read_metrics()
     lines = metrics.exposition().decode().splitlines()
     for line in (
@@ -230,6 +233,8 @@ def test_a_lost_camera_is_a_reason_why_the_node_is_not_ready_and_its_state_is_co
         'camera_reconnects_total{camera="bridge"} 1.0',
         'dropped_frames_total{camera="bridge"} 3.0',
         'camera_frozen{camera="bridge"} 1.0',
+        'decode_errors_total{camera="bridge"} 4.0',
+        'frames_by_light_total{camera="bridge",light="night"} 0.0',
         'camera_connected{camera="bridge"} 0.0',
         'privacy_epsilon_limit{camera="bridge"} 8.0',
         'outbox_shed_reports_total{kind="misdetection"} 7.0',

@@ -15,18 +15,20 @@ from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.api.sites import CameraResource
 
+RATES = "per second, between the last two heartbeats of its site"
 COLUMNS = (
     Column("camera", "camera", "html", width=78),
     Column("site", "site", "html", width=66),
     Column("state", "state", "html", width=96),
     Column("condition", "condition", width=80),
-    Column("fps", "frames/s", "number", width=66),
-    Column("p50", "inference p50 (ms)", "number", width=80),
-    Column("p95", "inference p95 (ms)", "number", width=80),
-    Column("age", "frame age (s)", "number", width=62),
-    Column("frames", "frames", "number", width=70),
-    Column("lost", "lost frames", "number", width=60),
-    Column("failures", "decode errors", "number", width=64),
+    Column("fps", "frames/s in", "number", width=62, tooltip=RATES),
+    Column("processed", "of them processed", "number", width=76, tooltip=RATES),
+    Column("skipped", "of them skipped", "number", width=62, tooltip=f"{RATES}; they show no motion"),
+    Column("p50", "inference p50 (ms)", "number", width=74),
+    Column("p95", "inference p95 (ms)", "number", width=74),
+    Column("age", "frame age (s)", "number", width=58),
+    Column("lost", "lost frames", "number", width=58),
+    Column("undecoded", "decode errors", "number", width=64),
     Column("misdetections", "misdetections", "number", width=98),
     Column(
         "epsilon",
@@ -80,12 +82,13 @@ def row(camera: CameraResource, scope: Scope) -> dict[str, Any]:
         "state_value": state,
         "condition": phrases.condition(f"{camera.light}-{camera.weather}"),
         "fps": round(camera.fps, 1),
+        "processed": camera.processed_fps,
+        "skipped": camera.skipped_fps,
         "p50": round(camera.inference_p50_ms),
         "p95": round(camera.inference_p95_ms),
         "age": round(camera.frame_age_s, 1),
-        "frames": camera.frames,
         "lost": camera.dropped,
-        "failures": camera.failures,
+        "undecoded": camera.decode_errors,
         "misdetections": camera.misdetections,
         "epsilon": None if camera.epsilon_spent is None else round(camera.epsilon_spent, 3),
         "left": camera.left_text,

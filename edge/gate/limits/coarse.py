@@ -31,6 +31,15 @@ CONFIDENCE_STEP = 0.05
 DIGITS = 3
 """Counts, weights and what prototypes state keep so many significant digits."""
 GUARD_DIGITS = 2
+STATE_DIGITS = 2
+"""Times, memory and queues of a heartbeat."""
+_RATIOS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
+_FINE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+RATES = (*_FINE, *(n * 10**decade / 10 for decade in range(3) for n in _RATIOS), 1000.0)
+"""Frames per second of a heartbeat, ten steps a decade."""
+ERROR_COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, *(n * 10**decade for decade in range(6) for n in _RATIOS), 10_000_000)
+"""Decode errors of a heartbeat, likewise."""
+LIGHT_STEP = 0.05
 OUTPUT_STEP = 0.05
 FRESH_S = 600
 LONG_S = 86_400
@@ -64,17 +73,17 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
             "event": outgoing(report.event),
             "started_at_utc": started,
             "at_utc": max(started, at),
-            "confidence": _on_grid(report.confidence, CONFIDENCE_STEP),
+            "confidence": on_grid(report.confidence, CONFIDENCE_STEP),
         }
     elif isinstance(report, Misdetection):
-        changes = {"probability": _on_grid(report.probability, CONFIDENCE_STEP)}
+        changes = {"probability": on_grid(report.probability, CONFIDENCE_STEP)}
     elif isinstance(report, OperatorVerdict):
         changes = {"event": None if report.event is None else outgoing(report.event)}
     elif isinstance(report, RecallTally):
-        changes = _rounded(report, ("supported", "detected"))
-        changes |= _rounded(report, ("supported_weight", "detected_weight", "squared_weight"))
+        changes = rounded(report, ("supported", "detected"))
+        changes |= rounded(report, ("supported_weight", "detected_weight", "squared_weight"))
     elif isinstance(report, ClassPrototype):
-        changes = _rounded(report, ("scale", "noise_sigma", "epsilon", "epsilon_spent", "delta"))
+        changes = rounded(report, ("scale", "noise_sigma", "epsilon", "epsilon_spent", "delta"))
         changes["tracks"] = int(_significant(report.tracks // 10)) * 10
     elif isinstance(report, ShadowReport):
         changes = _shadow(report)
@@ -85,7 +94,7 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
         at = _coarse_time(report.at_utc, stored_at_utc, (HAZARD_STEP_S, LATE_HAZARD_STEP_S))
         changes = {
             "at_utc": stored_at_utc // HAZARD_STEP_S * HAZARD_STEP_S if insane else at,
-            **_rounded(report, ("frames_lost",)),
+            **rounded(report, ("frames_lost",)),
         }
     if isinstance(box := getattr(report, "box", None), BoxGeometry):
         changes["box"] = coarse_box(box)
@@ -97,10 +106,10 @@ def coarse(report: AnyReport, stored_at_utc: int, outgoing: Callable[[str], str]
 def coarse_box(box: BoxGeometry) -> BoxGeometry:
     """Centre in steps of 0.05; sides on a scale of nearly equal ratios, so that small boxes stay small."""
     return BoxGeometry(
-        cx=_on_grid(box.cx, CENTRE_STEP),
-        cy=_on_grid(box.cy, CENTRE_STEP),
-        w=min(SIDES, key=lambda side: abs(side - box.w)),
-        h=min(SIDES, key=lambda side: abs(side - box.h)),
+        cx=on_grid(box.cx, CENTRE_STEP),
+        cy=on_grid(box.cy, CENTRE_STEP),
+        w=nearest(box.w, SIDES),
+        h=nearest(box.h, SIDES),
     )
 
 
@@ -110,10 +119,10 @@ def _shadow(report: ShadowReport) -> dict[str, Any]:
         *("incumbent_unsupported", "candidate_unsupported"),
     )
     tallies = sorted(
-        (tally.model_copy(update=_rounded(tally, counts)) for tally in report.tallies), key=_place
+        (tally.model_copy(update=rounded(tally, counts)) for tally in report.tallies), key=_place
     )
     of_run = ("frames", "candidate_p95_ms", "incumbent_p95_ms", "candidate_failures")
-    return {"tallies": tuple(tallies), **_rounded(report, of_run)}
+    return {"tallies": tuple(tallies), **rounded(report, of_run)}
 
 
 def _guard(report: GuardReport) -> dict[str, Any]:
@@ -124,9 +133,9 @@ def _guard(report: GuardReport) -> dict[str, Any]:
         recall = recall.model_copy(update={"supported": tens})
     of_both = ("latency_ms", "previous_latency_ms", "alarms_per_frame", "previous_alarms_per_frame")
     return {
-        "output_fraction": _on_grid(report.output_fraction, OUTPUT_STEP),
+        "output_fraction": on_grid(report.output_fraction, OUTPUT_STEP),
         "teacher_recall": recall,
-        **_rounded(report, ("frames", *of_both), GUARD_DIGITS),
+        **rounded(report, ("frames", *of_both), GUARD_DIGITS),
     }
 
 
@@ -143,7 +152,8 @@ def _coarse_time(value: int, stored_at_utc: int, steps_s: tuple[int, int]) -> in
     return value // step_s * step_s
 
 
-def _rounded(report: Report, names: Sequence[str], digits: int = DIGITS) -> dict[str, Any]:
+def rounded(report: Report, names: Sequence[str], digits: int = DIGITS) -> dict[str, Any]:
+    """Fields of a report with so many significant digits, for `model_copy`."""
     return {name: significant(getattr(report, name), digits) for name in names}
 
 
@@ -156,5 +166,11 @@ def _significant(value: float, digits: int = DIGITS) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def _on_grid(value: float, step: float) -> float:
+def nearest(value: float, steps: Sequence[float]) -> float:
+    """The step that is nearest to a number."""
+    return min(steps, key=lambda step: abs(step - value))
+
+
+def on_grid(value: float, step: float) -> float:
+    """A number rounded to whole steps."""
     return round(round(value / step) * step, 6)

@@ -9,13 +9,12 @@ those of the last heartbeat that left, which is kept on disk.
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from edge.gate.limits.coarse import significant
+from edge.gate.limits.coarse import ERROR_COUNTS, LIGHT_STEP, RATES, STATE_DIGITS, nearest, on_grid, rounded
 from edge.gate.limits.count_caps import SITE
 from edge.gate.limits.kept_buckets import CountLimit, KeptBuckets
 from messaging.errors import FileFault
-from messaging.reports import CameraHealth, Heartbeat
+from messaging.reports import CameraHealth, FrameFlow, Heartbeat
 from messaging.runtime.state_files import PatientFile, StateFile
 
 logger = logging.getLogger(__name__)
@@ -30,13 +29,10 @@ _SITE_STATE = (
     *("model_digest", "previous_digest", "candidate_digest", "channel"),
     *("provider", "provider_wanted", "teacher_digest"),
 )
-_SITE_COUNTERS = (
-    *("teacher_fraction", "uptime_s", "resident_mb", "outbox_messages", "shed", "epsilon_spent"),
-)
-_CAMERA_COUNTERS = (
-    *("frames", "skipped", "dropped", "failures", "detections", "misdetections"),
-    *("fps", "inference_p50_ms", "inference_p95_ms", "frame_age_s"),
-)
+_SITE_COUNTERS = ("teacher_fraction", "uptime_s", "epsilon_spent")
+_SITE_METRICS = ("resident_mb", "outbox_messages", "shed")
+_CAMERA_COUNTERS = ("frames", "skipped", "dropped", "failures", "detections", "misdetections")
+_CAMERA_METRICS = ("inference_p50_ms", "inference_p95_ms", "frame_age_s")
 
 
 class HeartbeatPace:
@@ -100,9 +96,9 @@ def _kept(path: Path) -> Heartbeat | None:
 
 
 def coarse_heartbeat(beat: Heartbeat) -> Heartbeat:
-    """A heartbeat with counters of three digits and its cameras by name."""
+    """A heartbeat with counters of three digits, other metrics coarser, and its cameras by name."""
     cameras = sorted((_coarse_camera(camera) for camera in beat.cameras), key=lambda one: one.camera)
-    changes: dict[str, Any] = {name: significant(getattr(beat, name)) for name in _SITE_COUNTERS}
+    changes = {**rounded(beat, _SITE_COUNTERS), **rounded(beat, _SITE_METRICS, STATE_DIGITS)}
     return beat.model_copy(update={**changes, "cameras": tuple(cameras)})
 
 
@@ -115,4 +111,16 @@ def _with_budgets_of(beat: Heartbeat, last: Heartbeat) -> Heartbeat:
 
 
 def _coarse_camera(camera: CameraHealth) -> CameraHealth:
-    return camera.model_copy(update={name: significant(getattr(camera, name)) for name in _CAMERA_COUNTERS})
+    changes = {**rounded(camera, _CAMERA_COUNTERS), **rounded(camera, _CAMERA_METRICS, STATE_DIGITS)}
+    flow = None if camera.flow is None else _coarse_flow(camera.flow)
+    return camera.model_copy(update={**changes, "fps": nearest(camera.fps, RATES), "flow": flow})
+
+
+def _coarse_flow(flow: FrameFlow) -> FrameFlow:
+    return FrameFlow(
+        processed_fps=nearest(flow.processed_fps, RATES),
+        skipped_fps=nearest(flow.skipped_fps, RATES),
+        decode_errors=int(nearest(flow.decode_errors, ERROR_COUNTS)),
+        day_fraction=on_grid(flow.day_fraction, LIGHT_STEP),
+        night_fraction=on_grid(flow.night_fraction, LIGHT_STEP),
+    )

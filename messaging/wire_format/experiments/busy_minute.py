@@ -16,6 +16,7 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
+    FrameFlow,
     GuardOutcome,
     GuardRecall,
     GuardReport,
@@ -243,6 +244,13 @@ def _heartbeat(chance: random.Random) -> Heartbeat:
             weather=Weather.RAIN,
             budget=PrivacyBudget(
                 epsilon=8.0, window_days=30, epsilon_left=chance.uniform(0, 8), account=AccountState.OPEN
+            ),
+            flow=FrameFlow(
+                processed_fps=chance.uniform(6, 8),
+                skipped_fps=chance.uniform(1, 2),
+                decode_errors=0,
+                day_fraction=0.45,
+                night_fraction=0.4,
             ),
         )
         for name in CAMERAS

@@ -9,10 +9,11 @@ from cloud.store.delivery_records import HazardStatus
 from messaging.api.places import PlaceResource
 from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
 from messaging.dead_letter_resources import DeadLetterResource
+from messaging.reports import FrameFlow
 from messaging.resources import FailureModeResource, HazardResource, Page, SiteResource
 from tests.support.cloud.api_reader import add_limited_viewer, get
 from tests.support.cloud.filled_cloud import POSITIONS, FilledCloud
-from tests.support.cloud.sample_reports import BUDGETS, MINUTE, prototype, received
+from tests.support.cloud.sample_reports import BUDGETS, FLOWS, MINUTE, prototype, received
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,17 @@ def test_each_camera_has_the_budget_that_its_heartbeat_states_and_none_of_an_old
         for camera in found.get("cameras", found.get("items")):
             stated = BUDGETS.get(camera["camera"])
             assert camera["budget"] == (None if stated is None else stated.model_dump(mode="json"))
+
+
+def test_each_camera_has_what_became_of_its_frames_and_nothing_of_that_at_an_older_site(
+    cloud: FilledCloud,
+) -> None:
+    for path in ("cameras", "sites/north", "sites/south"):
+        found = get(cloud, path).json()
+        for camera in found.get("cameras", found.get("items")):
+            stated = FLOWS.get(camera["camera"])
+            expected = dict.fromkeys(FrameFlow.model_fields) if stated is None else dict(stated)
+            assert {name: camera[name] for name in FrameFlow.model_fields} == expected
 
 
 def test_a_site_that_has_never_reported_gets_the_commands_to_run_next(cloud: FilledCloud) -> None:

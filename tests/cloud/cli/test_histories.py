@@ -44,12 +44,15 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
             ("sites", "show", "north"),
             ["reporting", "bridge: 5.0 fps", "epsilon 1 at its last", "epsilon left: 5.17", "dead letters"],
         ),
-        (("cameras", "list"), ["epsilon at last prototype", "1.0", "5.17", "8 in 30 days", "not reported"]),
+        (("cameras", "list"), ["decode errors", "12", "5.17", "8 in 30 days", "not reported"]),
         (
             ("cameras", "show", "north", "bridge"),
-            ["north / bridge", "connected", "5.0", "p50 ", "epsilon 1 spent at ", "skipped without motion"],
+            ["north / bridge", "5 in, 4 processed, 1 skipped", "p50 ", "epsilon 1 spent at ", "55% by day"],
         ),
-        (("cameras", "show", "north", "market"), ["account lost, counts as spent", "8 in 30 days"]),
+        (
+            ("cameras", "show", "north", "market"),
+            ["account lost, counts as spent", "processed and skipped not reported"],
+        ),
         (("ledger", "days"), ["misdetection", "recall", "day from"]),
         (("hazards", "places"), ["market", "13.41100", "52.52300"]),
         (("failures", "prototypes"), ["night-clear", MODE, "signal to noise"]),

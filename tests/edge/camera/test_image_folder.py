@@ -90,6 +90,7 @@ def test_one_bad_image_is_counted_named_once_and_passed_over(
             levels.append(round(image.mean()))
         assert levels == [10, 30]
     assert feed.ended == f"folder {tmp_path} ended after 2 images, 1 unreadable"
+    assert feed.decode_errors == 2, "one in each pass"
     (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert sentence in record.getMessage()
     assert "a2.png" in record.getMessage()

@@ -10,7 +10,7 @@ import pytest
 
 from edge.camera.live_source import LiveSource
 from edge.camera.source_settings import Clock, SourceSettings
-from edge.errors import SourceError
+from edge.errors import SourceError, UndecodableImage
 from edge.vision.frames import Frame
 
 Image = npt.NDArray[np.uint8]
@@ -106,16 +106,18 @@ def test_a_consumer_that_raises_leaves_no_reader_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "sentence", "decode_errors"),
     [
-        (MemoryError(), "camera cam: no memory for its image; free memory"),
-        (OSError(5, "Input/output error"), "reader of camera cam failed (OSError); trying again"),
-        (ValueError("a fault of our own"), "reader of camera cam failed (ValueError); trying again"),
-        (SourceError("camera cam cannot be decoded"), "camera cam cannot be decoded"),
+        (MemoryError(), "camera cam: no memory for its image; free memory", 0),
+        (OSError(5, "Input/output error"), "reader of camera cam failed (OSError); trying again", 0),
+        (ValueError("a fault of our own"), "reader of camera cam failed (ValueError); trying again", 0),
+        (UndecodableImage("camera cam cannot be decoded"), "camera cam cannot be decoded", 2),
     ],
     ids=["no memory", "system", "unexpected", "decoder"],
 )
-def test_no_error_ends_a_camera_and_frames_go_on_afterwards(error: Exception, sentence: str) -> None:
+def test_no_error_ends_a_camera_and_frames_go_on_afterwards(
+    error: Exception, sentence: str, decode_errors: int
+) -> None:
     class Failing(FakeCamera):
         def read(self) -> Image | None:
             if len(self.passes) > 1:
@@ -132,7 +134,7 @@ def test_no_error_ends_a_camera_and_frames_go_on_afterwards(error: Exception, se
         sentence,
         "camera cam stopped sending; trying again",
     ]
-    assert (source.failures, source.reconnects) == (3, 1)
+    assert (source.failures, source.reconnects, source.decode_errors) == (3, 1, decode_errors)
 
 
 def test_a_camera_that_sends_one_image_a_connection_is_asked_less_and_less_often() -> None:

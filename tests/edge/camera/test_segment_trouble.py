@@ -17,7 +17,7 @@ from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import open_source
 from edge.errors import SourceError
 from edge.vision.frames import Frame
-from tests.support.trouble import odd_images
+from tests.support.trouble import odd_images, odd_videos
 from tests.support.trouble.odd_images import encoded
 from tests.support.trouble.odd_videos import plain_video, with_times
 
@@ -94,6 +94,21 @@ def test_a_bad_segment_is_passed_over_and_no_restart_meets_it_again(
     (folder / "c4.png").write_bytes(shade(40))
     assert levels(play(folder, 2, journal=journal)) == [30, 40]
     assert "passed over" not in caplog.text
+
+
+def test_damaged_frames_and_segments_that_cannot_be_played_are_counted_over_all_segments(
+    tmp_path: Path,
+) -> None:
+    for name in ("a1.mp4", "a2.mp4"):
+        odd_videos.damaged_in_the_middle(plain_video(tmp_path / name, 60))
+    (tmp_path / "a3.png").write_bytes(b"no image")
+    feed, given, deadline = SegmentFeed(tmp_path), 0, time.monotonic() + LIMIT_S
+    while not feed.passed_over and time.monotonic() < deadline:
+        feed.open()
+        while feed.read() is not None:
+            given += 1
+    assert 0 < given < 120
+    assert feed.decode_errors == 120 - given + 1
 
 
 def test_a_segment_that_crashed_the_program_three_times_is_passed_over(

@@ -81,10 +81,12 @@ def test_frames_that_are_damaged_in_the_middle_are_counted_and_the_rest_keeps_it
 ) -> None:
     path = odd_videos.damaged_in_the_middle(plain_video(tmp_path / "a.mp4", 60))
     with VideoFile(path) as video:
-        found = []
+        found, errors = [], []
         while (read := video.read()) is not None:
             found.append(read.time_s)
+            errors.append(video.decode_errors)
         assert 0 < video.missing == 60 - len(found) < 20
+        assert (errors[0], errors[-1], video.decode_errors) == (0, video.missing, video.missing)
     assert found[-1] == pytest.approx(5.9)
 
 
@@ -95,7 +97,7 @@ def test_a_video_whose_tail_was_cut_off_gives_what_is_there(tmp_path: Path) -> N
         while video.read() is not None:
             pass
         assert 10 < video.frames < 60
-        assert video.missing == 60 - video.frames
+        assert video.missing == video.decode_errors == 60 - video.frames
 
 
 def test_a_video_that_a_phone_has_turned_is_shown_upright(tmp_path: Path) -> None:

@@ -24,6 +24,21 @@ HEARTBEAT_WITHOUT_TRANSPORT = bytes.fromhex(
 )
 """And before it had the bytes beside payloads (schema digest db8f46)."""
 
+HEARTBEAT_WITHOUT_FLOWS = bytes.fromhex(
+    "0309a3e220d3e739d0123b0b4d41cd1d9de8e4cb573220b152c1e11ae487878787878787878787878787878787878787"
+    "87878787878787af89a74099fc7f050000000000000000000000000000000000000000000000000088a011b37feaf1eb"
+    "7271246a6b0a821d1ce4e3f218b414259dffa79d77a0eb63d6979606"
+)
+"""And before cameras stated what became of their frames (schema digest e220d3)."""
+
+
+def without(*names: str) -> Heartbeat:
+    """The golden heartbeat without some of the fields of its cameras."""
+    golden = MESSAGES["heartbeat"].report
+    assert isinstance(golden, Heartbeat)
+    cameras = tuple(camera.model_copy(update=dict.fromkeys(names)) for camera in golden.cameras)
+    return golden.model_copy(update={"cameras": cameras})
+
 
 def test_every_payload_type_has_golden_bytes() -> None:
     assert set(PAYLOADS) <= set(BYTES)
@@ -41,18 +56,17 @@ def test_golden_bytes_are_decoded_as_their_message(name: str) -> None:
 
 
 def test_a_heartbeat_from_before_the_budgets_is_read_and_states_none() -> None:
-    found = decode(HEARTBEAT_WITHOUT_BUDGETS).report
-    assert isinstance(found, Heartbeat)
-    assert [camera.budget for camera in found.cameras] == [None]
-    golden = MESSAGES["heartbeat"].report
-    assert isinstance(golden, Heartbeat)
-    cameras = tuple(camera.model_copy(update={"budget": None}) for camera in golden.cameras)
-    assert found == golden.model_copy(update={"cameras": cameras, "transport_bytes": None})
+    expected = without("budget", "flow").model_copy(update={"transport_bytes": None})
+    assert decode(HEARTBEAT_WITHOUT_BUDGETS).report == expected
 
 
 def test_a_heartbeat_from_before_the_bytes_beside_payloads_is_read_and_states_none() -> None:
-    golden = MESSAGES["heartbeat"].report
-    assert decode(HEARTBEAT_WITHOUT_TRANSPORT).report == golden.model_copy(update={"transport_bytes": None})
+    expected = without("flow").model_copy(update={"transport_bytes": None})
+    assert decode(HEARTBEAT_WITHOUT_TRANSPORT).report == expected
+
+
+def test_a_heartbeat_from_before_the_flow_of_frames_is_read_and_states_none() -> None:
+    assert decode(HEARTBEAT_WITHOUT_FLOWS).report == without("flow")
 
 
 def test_a_message_of_an_earlier_schema_has_one_encoding_as_well() -> None:

@@ -9,8 +9,8 @@ import pytest
 from pydantic import Field, create_model
 
 from messaging.errors import MessageRefused
-from messaging.fields import Grid, Significant
-from messaging.reports import Fraction, HazardEvent, Report, UtcMinute, UtcSeconds
+from messaging.fields import Fraction, Grid, Significant
+from messaging.reports import HazardEvent, Report, UtcMinute, UtcSeconds
 from messaging.taxonomy import Light, Weather
 from messaging.wire_format.codec import FORMAT_VERSION, PAYLOADS, SCHEMA_DIGESTS, SCHEMAS, decode, encode
 from messaging.wire_format.column_encodings import ModelFields

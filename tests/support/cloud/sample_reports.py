@@ -21,6 +21,7 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
+    FrameFlow,
     GuardOutcome,
     GuardReport,
     Heartbeat,
@@ -113,6 +114,12 @@ BUDGETS = {
     "market": PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=0.0, account=AccountState.LOST),
 }
 """By camera; the others are of sites that report none."""
+FLOWS = {
+    "bridge": FrameFlow(
+        processed_fps=4.0, skipped_fps=1.0, decode_errors=12, day_fraction=0.55, night_fraction=0.35
+    ),
+}
+"""Likewise."""
 
 
 def camera_health(name: str, tags: ConditionTags) -> CameraHealth:
@@ -121,6 +128,7 @@ def camera_health(name: str, tags: ConditionTags) -> CameraHealth:
         camera=name, frames=18_240, skipped=2_110, dropped=0, failures=0, detections=912, misdetections=157,
         fps=5.0, inference_p50_ms=11.2, inference_p95_ms=17.9, frame_age_s=0.2, connected=True,
         light=tags.light, weather=tags.weather, budget=BUDGETS.get(name),
+        flow=FLOWS.get(name),
     )  # fmt: skip
 
 

@@ -15,14 +15,18 @@ from edge.gate.limits.coarse import (
     CENTRE_STEP,
     CONFIDENCE_STEP,
     DIGITS,
+    ERROR_COUNTS,
     FRESH_S,
     GUARD_DIGITS,
     HAZARD_STEP_S,
     LATE_HAZARD_STEP_S,
     LATE_MINUTE_S,
+    LIGHT_STEP,
     MINUTE_S,
     OUTPUT_STEP,
+    RATES,
     SIDES,
+    STATE_DIGITS,
 )
 from edge.gate.limits.pins import AHEAD_S, HAZARD_MAY_LAST_S, MOST_AGE_S
 from edge.gate.limits.signed_names import SignedNames
@@ -189,20 +193,28 @@ def state_places() -> tuple[Place, ...]:
 
 def counter_places() -> tuple[Place, ...]:
     """The places of a heartbeat that are renewed a number of times a day."""
+    lights = tuple(round(n * LIGHT_STEP, 6) for n in range(21))
+    queues = tuple(int(n) for n in _numbers(10_000_000, 1, STATE_DIGITS))
     cameras = (
         *(Place(f"cameras.0.{name}", COUNTS) for name in (
             "frames", "skipped", "dropped", "failures", "detections", "misdetections"
         )),
-        Place("cameras.0.fps", _numbers(1000, 0.1)),
-        *(Place(f"cameras.0.inference_{name}_ms", _numbers(600_000, 0.1)) for name in ("p50", "p95")),
-        Place("cameras.0.frame_age_s", _numbers(10_000_000, 0.1)),
+        *(Place(f"cameras.0.{name}", RATES) for name in ("fps", "flow.processed_fps", "flow.skipped_fps")),
+        Place("cameras.0.flow.decode_errors", ERROR_COUNTS),
+        *(Place(f"cameras.0.flow.{name}_fraction", lights) for name in ("day", "night")),
+        *(
+            Place(f"cameras.0.inference_{name}_ms", _numbers(600_000, 0.1, STATE_DIGITS))
+            for name in ("p50", "p95")
+        ),
+        Place("cameras.0.frame_age_s", _numbers(10_000_000, 0.1, STATE_DIGITS)),
         *(Place(f"cameras.0.{one.path}", one.values) for one in CONDITION),
     )  # fmt: skip
     return (
         *cameras,
-        *(Place(name, COUNTS) for name in ("uptime_s", "outbox_messages", "shed")),
+        Place("uptime_s", COUNTS),
+        *(Place(name, queues) for name in ("outbox_messages", "shed")),
         Place("teacher_fraction", tuple(round(n / 1000, 3) for n in range(1001))),
-        Place("resident_mb", _numbers(1_000_000, 0.1)),
+        Place("resident_mb", _numbers(1_000_000, 0.1, STATE_DIGITS)),
     )
 
 

@@ -12,6 +12,7 @@ from messaging.reports import (
     ConditionTags,
     ErrorKind,
     EvidenceSource,
+    FrameFlow,
     GuardOutcome,
     GuardRecall,
     GuardReport,
@@ -180,6 +181,9 @@ HEARTBEAT = Heartbeat(
             light=Light.NIGHT,
             weather=Weather.RAIN,
             budget=PrivacyBudget(epsilon=8.0, window_days=30, epsilon_left=5.17, account=AccountState.OPEN),
+            flow=FrameFlow(
+                processed_fps=7.5, skipped_fps=2.0, decode_errors=3, day_fraction=0.15, night_fraction=0.8
+            ),
         ),
     ),
     at_utc=1_800_000_000,

@@ -46,8 +46,33 @@ def test_the_page_of_a_camera_has_the_numbers_of_the_heartbeat_and_no_other() ->
     shown = text(health_markup(camera, Scope()))
     assert "frames 1,200 of them processed 1,000 skipped without motion 200" in shown
     assert "inference p50 10 ms, p95 20 ms" in shown
-    assert "decode errors 3" in shown
+    assert "failed frames 3" in shown
     assert "in no heartbeat" in health_markup(None, Scope())
+
+
+FLOW = {
+    **{"processed_fps": 4.0, "skipped_fps": 0.8, "decode_errors": 1200},
+    **{"day_fraction": 0.55, "night_fraction": 0.35},
+}
+
+
+def test_what_became_of_the_frames_is_on_the_page_of_a_camera_and_in_its_row() -> None:
+    camera = BRIDGE.model_copy(update=FLOW)
+    shown = text(health_markup(camera, Scope()))
+    assert "frames per second 5 in, 4 processed, 0.8 skipped" in shown
+    assert "decode errors 1,200" in shown
+    assert "frames by light 55% by day, 35% by night" in shown
+    cells = row(camera, Scope())
+    assert [cells[name] for name in ("fps", "processed", "skipped", "undecoded")] == [5.0, 4.0, 0.8, 1200]
+
+
+def test_a_camera_of_an_older_site_states_nothing_of_what_became_of_its_frames() -> None:
+    shown = text(health_markup(BRIDGE, Scope()))
+    assert "frames per second 5 in, processed and skipped not reported" in shown
+    assert "decode errors not reported" in shown
+    assert "frames by light not reported" in shown
+    cells = row(BRIDGE, Scope())
+    assert [cells[name] for name in ("processed", "skipped", "undecoded")] == [None, None, None]
 
 
 def test_a_camera_without_a_position_is_where_its_site_is() -> None:

@@ -1,7 +1,9 @@
 """Heartbeats leave often and are renewed seldom: a hostile node cannot stream through their counters."""
 
+import itertools
 from pathlib import Path
 
+from edge.gate.limits.coarse import ERROR_COUNTS, RATES, nearest
 from edge.gate.limits.heartbeat_pace import (
     BUDGETS,
     CHANGES,
@@ -10,9 +12,10 @@ from edge.gate.limits.heartbeat_pace import (
     HeartbeatPace,
     coarse_heartbeat,
 )
-from messaging.reports import AccountState, Heartbeat, PrivacyBudget
+from messaging.reports import AccountState, FrameFlow, Heartbeat, PrivacyBudget
+from messaging.wire_format.codec import Message, decode, encode
 from tests.support.edge.gate_stage import buckets_of
-from tests.support.messaging.samples import HEARTBEAT
+from tests.support.messaging.samples import HEARTBEAT, ULID_SAMPLE
 
 NOW = 1_800_000_000
 DAY_S = 86_400
@@ -65,6 +68,32 @@ def test_counters_keep_three_digits_and_cameras_come_by_name() -> None:
     found = coarse_heartbeat(_beat(123_456, cameras=(first, second)))
     assert found.uptime_s == 123_000
     assert [camera.camera for camera in found.cameras] == ["a", "b"]
+
+
+def test_rates_and_decode_errors_leave_in_ten_steps_a_decade_and_light_in_twentieths() -> None:
+    flow = FrameFlow(
+        processed_fps=13.3, skipped_fps=0.4, decode_errors=137, day_fraction=0.43, night_fraction=0.57
+    )
+    camera = HEARTBEAT.cameras[0].model_copy(update={"fps": 29.97, "flow": flow, "inference_p95_ms": 34.4})
+    (sent,) = coarse_heartbeat(_beat(1, cameras=(camera,), resident_mb=217.3)).cameras
+    assert (sent.fps, sent.inference_p95_ms) == (30.0, 34.0)
+    assert sent.flow == FrameFlow(
+        processed_fps=12.0, skipped_fps=0.4, decode_errors=150, day_fraction=0.45, night_fraction=0.55
+    )
+    beat = _beat(1, cameras=(sent,))
+    assert decode(encode(Message(ULID_SAMPLE, "s1", NOW, beat))).report == beat
+
+
+def test_a_rate_is_at_most_a_seventh_from_that_of_the_node() -> None:
+    assert (RATES[0], RATES[-1], ERROR_COUNTS[-1]) == (0.0, 1000.0, 10_000_000)
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(RATES) if low >= 0.6]
+    assert max(abs(nearest(middle, RATES) / middle - 1) for middle in middles) < 0.143
+    assert max(abs(nearest(n, ERROR_COUNTS) / n - 1) for n in range(1, 100_000)) < 0.143
+
+
+def test_a_heartbeat_of_an_older_node_leaves_without_the_flow_of_its_frames() -> None:
+    camera = HEARTBEAT.cameras[0].model_copy(update={"flow": None})
+    assert coarse_heartbeat(_beat(1, cameras=(camera,))).cameras[0].flow is None
 
 
 def test_a_restart_of_the_gate_sends_no_counters_that_had_not_left(tmp_path: Path) -> None:
