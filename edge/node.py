@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge.answers import RequestAnswers
-from edge.camera.health import CameraMetrics, SourceCounts
+from edge.camera.health import CameraMetrics, SourceTotals
 from edge.camera.sources import FrameSource
 from edge.errors import SourceError
 from edge.health import Readiness, give_way, resident_mb, running_s
@@ -389,5 +389,5 @@ class Node:
 
     def _camera_health(self, camera: CameraParts, account: AccountStatement) -> CameraHealth:
         source = self._sources.get(camera.name)
-        counts = SourceCounts(source.dropped, source.decode_errors) if source else SourceCounts()
+        counts = SourceTotals(source.dropped, source.decode_errors) if source else SourceTotals()
         return camera.health.heartbeat(camera.name, counts, budget=account.budget)

@@ -49,8 +49,6 @@ class Significant:
 
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.01)]
-PerMille = Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)]
-TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 

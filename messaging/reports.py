@@ -10,17 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from messaging.fields import (
-    Count,
-    Digest,
-    Fraction,
-    Grid,
-    Milliseconds,
-    PerMille,
-    Significant,
-    Slug,
-    TrackWeight,
-)
+from messaging.fields import Count, Digest, Fraction, Grid, Milliseconds, Significant, Slug
 from messaging.releases import MAX_EMBEDDING, Channel, ExecutionProvider
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
@@ -33,6 +23,7 @@ UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
 Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
 BudgetEpsilon = Annotated[float, Field(ge=0.0, le=60.0), Grid(0.01)]
 FramesPerSecond = Annotated[float, Field(ge=0.0, le=1000.0), Grid(0.1)]
 PerFrame = Annotated[float, Field(ge=0.0, le=MOST_PER_FRAME), Grid(0.01)]
@@ -361,10 +352,7 @@ class FrameFlow(Report):
 
 
 class CameraHealth(Report):
-    """Counters of one camera since the node started, and its latest metrics.
-
-    `fps`: frames that the camera gave per second since the heartbeat before, dropped ones included.
-    """
+    """Counters of one camera since the node started, and its latest metrics; `fps`: as many as it gave."""
 
     camera: Slug
     frames: Count
@@ -399,7 +387,7 @@ class Heartbeat(Report):
     provider: ExecutionProvider | None = None
     provider_wanted: ExecutionProvider | None = None
     teacher_digest: Digest | None = None
-    teacher_fraction: PerMille | None = None
+    teacher_fraction: Annotated[float, Field(ge=0.0, le=1.0), Grid(0.001)] | None = None
     uptime_s: Count
     resident_mb: Annotated[float, Field(ge=0.0, le=1_000_000.0), Grid(0.1)]
     outbox_messages: Count

@@ -20,7 +20,7 @@ _MOST_FPS = 1000.0
 
 
 @dataclass(frozen=True)
-class SourceCounts:
+class SourceTotals:
     """What a source has counted: frames that it dropped, and images that it could not decode."""
 
     dropped: int = 0
@@ -87,7 +87,7 @@ class CameraMetrics:
         return 0.0 if self._received_s is None else self._clock() - self._received_s
 
     def heartbeat(
-        self, camera: str, source: SourceCounts, *, budget: PrivacyBudget | None = None
+        self, camera: str, source: SourceTotals, *, budget: PrivacyBudget | None = None
     ) -> CameraHealth:
         """The metrics of a heartbeat; its rates are those since the call before. For one thread."""
         inference_ms = 1000 * np.asarray(self._inference_s or [0.0])

@@ -1,9 +1,9 @@
 """Counters and rates of one camera, as a heartbeat carries them."""
 
-from edge.camera.health import CameraMetrics, SourceCounts
+from edge.camera.health import CameraMetrics, SourceTotals
 from messaging.taxonomy import Condition, Light, Weather
 
-NONE = SourceCounts()
+NONE = SourceTotals()
 
 
 class Clock:
@@ -33,12 +33,12 @@ def test_rates_are_the_frames_between_two_heartbeats_by_the_seconds_between_them
         else:
             metrics.processed(0.02)
     clock.now_s += 10
-    health = metrics.heartbeat("gate", SourceCounts(dropped=50))
+    health = metrics.heartbeat("gate", SourceTotals(dropped=50))
     assert health.flow is not None
     assert (health.fps, health.flow.processed_fps, health.flow.skipped_fps) == (15.0, 2.5, 7.5)
     metrics.received()
     clock.now_s += 2
-    health = metrics.heartbeat("gate", SourceCounts(dropped=50))
+    health = metrics.heartbeat("gate", SourceTotals(dropped=50))
     assert health.flow is not None
     assert (health.fps, health.flow.processed_fps, health.frames, health.dropped) == (0.5, 0.0, 101, 50)
 
@@ -58,9 +58,9 @@ def test_no_rate_is_negative_when_a_source_was_opened_again_and_counts_from_zero
     clock = Clock()
     metrics = CameraMetrics(clock)
     clock.now_s += 10
-    metrics.heartbeat("gate", SourceCounts(dropped=500))
+    metrics.heartbeat("gate", SourceTotals(dropped=500))
     clock.now_s += 10
-    assert metrics.heartbeat("gate", SourceCounts(dropped=3)).fps == 0.0
+    assert metrics.heartbeat("gate", SourceTotals(dropped=3)).fps == 0.0
 
 
 def test_two_heartbeats_at_one_moment_state_no_rate() -> None:
@@ -73,7 +73,7 @@ def test_the_fractions_of_day_and_night_are_of_the_tagged_frames() -> None:
     metrics = CameraMetrics()
     for light in (Light.DAY, Light.DAY, Light.NIGHT, Light.DUSK):
         metrics.tagged(Condition(light, Weather.RAIN))
-    health = metrics.heartbeat("gate", SourceCounts(decode_errors=7))
+    health = metrics.heartbeat("gate", SourceTotals(decode_errors=7))
     assert health.flow is not None
     assert (health.flow.day_fraction, health.flow.night_fraction) == (0.5, 0.25)
     assert (health.light, health.weather, health.flow.decode_errors) == (Light.DUSK, Weather.RAIN, 7)
