@@ -5,10 +5,10 @@ JSON inside, campaign options of any type. Without them most requests end at "no
 """
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from json import dumps
 from typing import Any
 
 import requests
@@ -61,6 +61,17 @@ class ApiTally:
         return len(self.faults) - self.server_errors
 
 
+class _Session(requests.Session):
+    """A session that sends infinite numbers and NaN as Python writes them, which requests refuses to send."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """As of requests."""
+        if request.json is not None:
+            request.data, request.json = dumps(request.json).encode(), None
+            request.headers = {"Content-Type": "application/json", **(request.headers or {})}
+        return super().prepare_request(request)
+
+
 def send_cases(url: str, token: str, *, cases: int, known: Sequence[str], first_seed: int = 0) -> ApiTally:
     """Send about `cases` requests to the API, as many to each of its operations.
 
@@ -78,7 +89,7 @@ def send_cases(url: str, token: str, *, cases: int, known: Sequence[str], first_
         if not found.ok().path.endswith(_EVENTS):
             operations.append(found.ok())
     tally, each = ApiTally(), -(-cases // len(operations))
-    with requests.Session() as session:
+    with _Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {token}"
         for number, operation in enumerate(operations):
@@ -131,7 +142,7 @@ def _use_known(case: Any, data: st.DataObject, known: Sequence[str]) -> None:
         if data.draw(st.booleans()):
             case.path_parameters[name] = data.draw(st.sampled_from((*known, *ODD_TEXTS)))
     if any(one.name == "cursor" for one in case.operation.query) and data.draw(st.booleans()):
-        place = json.dumps(data.draw(_json)).encode()
+        place = dumps(data.draw(_json)).encode()
         case.query = {**(case.query or {}), "cursor": base64.urlsafe_b64encode(place).decode().rstrip("=")}
     if isinstance(case.body, dict) and "options" in case.body and data.draw(st.booleans()):
         case.body["options"] = data.draw(st.dictionaries(st.sampled_from(_OPTIONS), _json, max_size=2))
