@@ -5,6 +5,7 @@ from typing import Any
 from nicegui import ui
 
 from dashboards.components.charts import Chart, axes, palette
+from dashboards.components.empty import Empty
 from dashboards.components.section import Markup
 from dashboards.markup import element
 from dashboards.theme import Palette
@@ -43,9 +44,7 @@ def loss_options(values: tuple[float, ...], colours: Palette) -> dict[str, Any]:
 
 
 def sentence(values: tuple[float, ...]) -> str:
-    """The curve in words."""
-    if not values:
-        return "No epoch has ended yet; the loss so far is in the log of the stages."
+    """The curve, of one epoch at least, in words."""
     if len(values) == 1:
         return f"1 epoch: {values[0]:.3f}."
     lowest = min(values)
@@ -64,16 +63,24 @@ class LossCurve:
         self._in_words = Markup()
         self._chart: Chart | None = None
 
-    def show(self, values: tuple[float, ...]) -> None:
-        """Show these losses, one for each epoch."""
-        self.say(sentence(values))
+    def show(self, campaign: CampaignResource) -> None:
+        """Show the losses of a campaign's training, one for each epoch."""
+        values = losses(campaign)
         if not values:
+            self.show_empty(
+                Empty(
+                    "No epoch has ended yet; the loss so far is in the log of the stages, which this command "
+                    "shows too:",
+                    command=f"blindspot campaign watch {campaign.id}",
+                )
+            )
             return
+        self._in_words.show(element("p", sentence(values), cls="rest"))
         if self._chart is None:
             with self._place:
                 self._chart = Chart(name="loss-chart", description="training loss by epoch; in words below")
         self._chart.show(loss_options(values, self._palette))
 
-    def say(self, text: str) -> None:
-        """Show a sentence instead."""
-        self._in_words.show(element("p", text, cls="rest"))
+    def show_empty(self, empty: Empty) -> None:
+        """Show this in the place of the curve."""
+        self._in_words.show(empty.markup())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.components.section import facts
 from dashboards.learning.mode_names import mode_text
@@ -121,8 +122,11 @@ def thumbnail_address(campaign: str, image_id: int) -> str:
 def grid(images: Sequence[GalleryImage], campaign: str, selected: int | None, *, boxes: bool) -> Html:
     """The images as buttons that state their id; the selected one is marked."""
     if not images:
-        sentence = "No image fits. Images appear here during the synthesise stage; another filter may fit."
-        return element("p", sentence, cls="empty")
+        sentence = (
+            "No image fits. Images appear here during the synthesise stage; another filter may fit. "
+            "This command shows the stage:"
+        )
+        return Empty(sentence, command=f"blindspot campaign watch {campaign}").markup()
     tiles = (_tile(one, campaign, one.id == selected, boxes) for one in images)
     return element("div", *tiles, cls="gallery")
 
@@ -132,8 +136,11 @@ def duplicate_groups(
 ) -> Html:
     """The same for images that come group after group: near duplicates side by side."""
     if not images:
-        sentence = "No near duplicates: no two kept images have hazards that look nearly the same."
-        return element("p", sentence, cls="empty")
+        sentence = (
+            "No near duplicates: no two kept images have hazards that look nearly the same. "
+            "This command lists all images:"
+        )
+        return Empty(sentence, command=f"blindspot campaign images {campaign}").markup()
     groups: dict[frozenset[int], list[GalleryImage]] = {}
     for one in images:
         groups.setdefault(frozenset((one.id, *one.near_duplicates)), []).append(one)

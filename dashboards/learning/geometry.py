@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.markup import Html, element, join
 from messaging.api.mode_history import HeatMap
 from messaging.resources import GeometryResource
 from messaging.taxonomy import RegionBin, SizeBin
 
 SIZES = tuple(str(one) for one in SizeBin)
+NO_BOX = Empty(
+    "No box is known yet. The boxes of misdetections fill this map; this command lists them:",
+    command="blindspot misdetections list",
+)
 REGIONS = tuple(str(one) for one in RegionBin)
 
 
@@ -16,8 +21,7 @@ def frame_map(heat: HeatMap) -> Html:
     """The frame with a cell the darker the more boxes cover it."""
     most = max((value for line in heat.values for value in line), default=0.0)
     if not heat.boxes or most <= 0:
-        sentence = "No box is known yet. The boxes of misdetections fill this map."
-        return element("p", sentence, cls="empty")
+        return NO_BOX.markup()
     cells = (
         element(
             "rect", x=x, y=y, width=1, height=1, fill_opacity=f"{0.08 + 0.92 * value / most:.2f}"
@@ -41,10 +45,13 @@ def frame_map(heat: HeatMap) -> Html:
 
 
 def size_table(geometry: Sequence[GeometryResource]) -> Html:
-    """Fractions of the boxes by size (rows) and region (columns); nothing for those that do not occur."""
+    """Fractions of the boxes by size (rows) and region (columns); nothing for those that do not occur.
+
+    Nothing at all without boxes, which the map above states.
+    """
     whole = sum(one.weight for one in geometry)
     if whole <= 0:
-        return element("p", "No size is known yet. It comes with the misdetections.", cls="empty")
+        return Html("")
     weights = {(one.size, one.region): one.weight / whole for one in geometry}
     sizes = [size for size in SIZES if any(size == key[0] for key in weights)]
     regions = [region for region in REGIONS if any(region == key[1] for key in weights)]

@@ -148,8 +148,9 @@ def description(history: ModeHistoryResource) -> Mapping[str, str]:
     """What the chart shows, in words and numbers, for people who do not see it."""
     whole = sum(sum(day.sources.values()) for day in history.evidence)
     last = next((day for day in reversed(history.recall) if day.recall.value is not None), None)
+    days = phrases.count(len(history.evidence), "day")
     return {
-        "evidence": f"{whole:,} misdetections on {phrases.count(len(history.evidence), 'day')}",
+        "evidence": f"{phrases.count(whole, 'misdetection')} on {days}",
         "last known recall": phrases.MISSING if last is None else _text(last),
         "campaigns": f"{len(history.campaigns):,}",
     }

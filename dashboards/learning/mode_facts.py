@@ -1,6 +1,7 @@
 """One failure mode: its numbers, the reason of its status, the campaigns against it. Pure."""
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.components.pills import recall_bar
 from dashboards.components.section import facts
 from dashboards.learning.mode_names import UNKNOWN, campaign_state, mode_status, sources_text
@@ -60,7 +61,8 @@ def _rest(whole: int, shown: int) -> str:
 def campaigns_table(history: ModeHistoryResource, scope: Scope, now: float) -> Html:
     """The campaigns against the failure mode, numbered as their marks in the chart."""
     if not history.campaigns:
-        return element("p", "No campaign was against this failure mode yet.", cls="empty")
+        sentence = "No campaign was against this failure mode yet. This command starts one:"
+        return Empty(sentence, command=f"blindspot campaign start {history.id}").markup()
     numbered = tuple(enumerate(history.campaigns, 1))
     rows = [_campaign(number, mark, scope, now) for number, mark in reversed(numbered)]
     return table(("mark", "campaign", "state", "started", "ended", "result"), rows)
@@ -81,8 +83,8 @@ def _campaign(number: int, mark: CampaignMark, scope: Scope, now: float) -> Html
 def changes_table(history: ModeHistoryResource, now: float) -> Html:
     """The changes of its status, the latest first, each with its reason."""
     if not history.changes:
-        sentence = "The status has not changed since the first misdetection."
-        return element("p", sentence, cls="empty")
+        sentence = "The status has not changed since the first misdetection. This command shows each day:"
+        return Empty(sentence, command=f"blindspot failures history {history.id}").markup()
     return table(("when", "status", "reason"), [_change(one, now) for one in reversed(history.changes)])
 
 

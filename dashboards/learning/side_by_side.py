@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.markup import Html, element, number, row, table
 from dashboards.scope import Scope
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
@@ -16,7 +17,6 @@ KINDS = {
     "control": "control, without this campaign's images",
 }
 """Kinds of models as they are named here, in their order; the candidate comes last."""
-EMPTY = "No comparison yet. The evaluate and shadow stages of a campaign fill this table."
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,16 @@ def set_markup(
     columns = [one for one in _columns(found.models) if any(one.scores(cell) for cell in cells)]
     headers = ("class and condition", "", *(_heading(one, scope) for one in columns), "#change")
     rows = [line for cell in cells for line in _group(cell, columns, found.models, measures)]
-    return table(headers, rows) if rows else element("p", EMPTY, cls="empty")
+    return table(headers, rows) if rows else no_comparison(found.campaign)
+
+
+def no_comparison(campaign: str) -> Html:
+    """In the place of a table or result that has nothing to compare."""
+    sentence = (
+        "No comparison yet. The evaluate and shadow stages of a campaign fill this; this command shows the "
+        "stage:"
+    )
+    return Empty(sentence, command=f"blindspot campaign watch {campaign}").markup()
 
 
 def shadow_sets(found: EvaluationsResource) -> list[str]:
@@ -219,7 +228,7 @@ def _certainty(scores: Mapping[str, ModelScores], measure: Measure) -> str | Non
 def summary(found: EvaluationsResource) -> Html:
     """How many measures are worse than the parent's."""
     if not found.cells:
-        return element("p", EMPTY, cls="empty")
+        return no_comparison(found.campaign)
     worse = regressions(found)
     text = f"{phrases.count(worse, 'measure')} worse than the parent" if worse else "nothing is worse"
     return element("p", text, cls="regression" if worse else "better")

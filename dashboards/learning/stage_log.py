@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from dashboards import phrases
+from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.markup import Html, element, number, row, table
 from messaging.resources import CampaignResource, StageResource
@@ -16,7 +17,8 @@ def log(campaign: CampaignResource, now: float) -> Html:
     """The stages that have begun, in their order: when, for how long, how often, and what they noted."""
     begun = [stage for stage in campaign.stages if stage.started_at is not None]
     if not begun:
-        return element("p", "No stage has begun yet.", cls="empty")
+        sentence = "No stage has begun yet. This command waits for the first:"
+        return Empty(sentence, command=f"blindspot campaign watch {campaign.id}").markup()
     headers = ("stage", "state", "began", "#took", "#runs", "note")
     return table(headers, [_line(stage, now) for stage in begun])
 

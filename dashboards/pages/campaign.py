@@ -6,7 +6,8 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.dialogs import confirmed
-from dashboards.components.loss_curve import LossCurve, losses
+from dashboards.components.empty import Empty
+from dashboards.components.loss_curve import LossCurve
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import link
 from dashboards.components.theme_switch import present_theme
@@ -82,9 +83,9 @@ async def page(view: PageView) -> None:
         campaign = await view.get(f"campaigns/{name}", CampaignResource)
         rollouts = await view.page("rollouts", RolloutResource, campaign=name)
         state.show(stages_markup(campaign, view.scope, view.now()))
-        ordered.show(rollouts_markup(rollouts.items, view.scope))
+        ordered.show(rollouts_markup(name, rollouts.items, view.scope))
         noted.show(log(campaign, view.now()))
-        loss.show(losses(campaign))
+        loss.show(campaign)
         for verb, button in buttons.items():
             button.set_visibility(campaign.state in VERBS[verb])
         images.show(images_markup(campaign, await _newest(view, kept=True), await _newest(view, kept=False)))
@@ -102,11 +103,14 @@ async def _newest(view: PageView, *, kept: bool) -> tuple[ImageResource, ...]:
     return (await view.page(path, ImageResource, newest=True, kept=kept, limit=most)).items
 
 
-def rollouts_markup(rollouts: Sequence[RolloutResource], scope: Scope) -> Html:
+def rollouts_markup(campaign: str, rollouts: Sequence[RolloutResource], scope: Scope) -> Html:
     """What was ordered to the sites, latest first, with how many of them run it."""
     if not rollouts:
-        sentence = "Nothing has been ordered to a site yet. The shadow run is the first that is."
-        return element("p", sentence, cls="empty")
+        sentence = (
+            "Nothing has been ordered to a site yet. The shadow run is the first that is; this command shows "
+            "the stage:"
+        )
+        return Empty(sentence, command=f"blindspot campaign watch {campaign}").markup()
     rows = [
         row(
             element("td", link(one.id, scope.link("rollouts", one.id))),
@@ -168,8 +172,11 @@ def images_markup(
 ) -> Html:
     """The newest images that were kept, and those that were refused with their reasons, newest first."""
     if not kept and not refused:
-        sentence = "No image has been generated yet. Images appear here during the synthesise stage."
-        return element("p", sentence, cls="empty")
+        sentence = (
+            "No image has been generated yet. Images appear here during the synthesise stage; this command "
+            "shows the stage:"
+        )
+        return Empty(sentence, command=f"blindspot campaign watch {campaign.id}").markup()
     return join(
         element(
             "div",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dashboards.components.empty import Empty
 from dashboards.components.section import Markup, card, heading
 from dashboards.learning import side_by_side
 from dashboards.markup import Html, element, join
@@ -40,7 +41,8 @@ def shadow_markup(found: EvaluationsResource, scope: Scope) -> Html:
     """One table for each site."""
     sets = side_by_side.shadow_sets(found)
     if not sets:
-        return element("p", "No site has run the candidate in shadow yet.", cls="empty")
+        sentence = "No site has run the candidate in shadow yet. This command shows the stage:"
+        return Empty(sentence, command=f"blindspot campaign watch {found.campaign}").markup()
     return join(*(_set(found, name, scope) for name in sets))
 
 
@@ -48,7 +50,7 @@ def short_markup(found: EvaluationsResource, scope: Scope) -> Html:
     """Recall alone, for the page of the campaign."""
     sets = [name for name in (side_by_side.HOLDOUT, *side_by_side.shadow_sets(found)) if _has(found, name)]
     if not sets:
-        return element("p", side_by_side.EMPTY, cls="empty")
+        return side_by_side.no_comparison(found.campaign)
     return join(*(_set(found, name, scope, side_by_side.RECALL) for name in sets))
 
 

@@ -4,6 +4,7 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.charts import Chart, palette
+from dashboards.components.empty import Empty
 from dashboards.components.place_map import PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Table
@@ -19,7 +20,7 @@ from messaging.api.mode_cameras import ModeCameraResource
 from messaging.api.mode_history import ModeHistoryResource
 from messaging.resources import AssignRequest, ClassesResource, FailureModeResource
 
-LEAST_DAYS = 30
+LEAST_DAYS, MOST_DAYS = 30, 400
 DAY_S = 86_400
 HISTORY_EVERY_S = 10.0
 CHART_PX = 350
@@ -41,6 +42,10 @@ async def page(view: PageView) -> None:
             name="history-chart",
             description="misdetections and estimated recall of each day; the numbers are below the chart",
             height_px=CHART_PX,
+            empty=Empty(
+                f"Neither misdetections nor tracks of the last {days} days. This command goes further back:",
+                command=f"blindspot failures history {mode_id} --days {MOST_DAYS}",
+            ),
         )
         in_words = Markup()
     _show_cameras(view, mode_id)
@@ -57,7 +62,10 @@ async def page(view: PageView) -> None:
         history = await view.get(f"failure-modes/{mode_id}/history", ModeHistoryResource, days=days)
         now = view.now()
         known.show(mode_facts(mode, history, view.scope, now))
-        chart.show(history_options(history, palette(theme)))
+        if history.evidence or history.recall:
+            chart.show(history_options(history, palette(theme)))
+        else:
+            chart.show_empty()
         in_words.show(facts(description(history)))
         heat.show(frame_map(history.heat_map))
         sizes.show(size_table(mode.geometry))

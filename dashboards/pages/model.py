@@ -7,7 +7,8 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.dialogs import confirmed
-from dashboards.components.loss_curve import LossCurve, losses
+from dashboards.components.empty import Empty
+from dashboards.components.loss_curve import LossCurve
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import link
 from dashboards.components.theme_switch import present_theme
@@ -54,10 +55,15 @@ async def page(view: PageView) -> None:
         whole = await view.get(f"models/{digest}/lineage", LineageResource, limit=IMAGES_READ)
         lineage.show(lineage_markup(whole, view.scope))
         if whole.campaign is None:
-            loss.say("No campaign of this cloud trained it.")
+            loss.show_empty(
+                Empty(
+                    "No campaign of this cloud trained it. This command shows where it is from:",
+                    command=f"blindspot models lineage {digest}",
+                )
+            )
             return
         campaign = await view.get(f"campaigns/{whole.campaign.id}", CampaignResource)
-        loss.show(losses(campaign))
+        loss.show(campaign)
 
     async def refresh() -> None:
         model = await view.get(f"models/{digest}", ModelResource)

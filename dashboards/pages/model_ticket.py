@@ -6,6 +6,7 @@ from nicegui import ui
 
 from dashboards import phrases
 from dashboards.components.dialogs import confirmed
+from dashboards.components.empty import Empty
 from dashboards.components.section import Markup, card
 from dashboards.markup import Html, element
 from dashboards.page_view import PageView
@@ -77,10 +78,12 @@ def question(wanted: TicketRequest, digest: str) -> str:
 def ticket_markup(model: ModelResource, now: float) -> Html:
     """The ticket that a release has."""
     if model.channel != "service":
-        return element("p", "This release is for trial only, so that no site may go back to it.", cls="empty")
+        sentence = "It is for trial only, so that no site may go back to it. This command lists all releases:"
+        return Empty(sentence, command="blindspot models list").markup()
     ticket = model.ticket
     if ticket is None:
-        return element("p", "It has no ticket.", cls="empty")
+        sentence = "It has no ticket. The button signs one, as this command does:"
+        return Empty(sentence, command=f"blindspot models ticket {model.digest}").markup()
     who = ", ".join(ticket.sites) or "every site"
     left = ticket.expires_at_utc - now
     until = f"for another {phrases.duration(left)}" if left > 0 else "expired"

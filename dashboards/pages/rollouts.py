@@ -52,9 +52,13 @@ GUARD_COLUMNS = (
 GUARD_TONES = {"comparing": "busy", "passed": "good", "worse": "bad"}
 NO_GUARDS = Empty(
     "No site has reported what its guard measures. The first report comes ten minutes after a swap, "
-    "if there was a model before."
+    "if there was a model before. This command shows which sites are online:",
+    command="blindspot sites list",
 )
-NO_SITES = Empty("No site of this rollout may be shown to you.")
+NO_SITES = Empty(
+    "No site of this rollout is one that you may see. This command shows your site groups:",
+    command="blindspot users me",
+)
 SITE_TONES = {
     "waiting": "plain", "ordered": "busy", "running": "good", "failed": "bad", "lost": "bad",
     "idle": "plain",
@@ -258,7 +262,8 @@ def _state_pill(state: str, text: str) -> Html:
 def history_markup(rollout: RolloutResource, now: float) -> Html:
     """What was done to the rollout and by whom, latest first."""
     if not rollout.events:
-        return element("p", "Nothing has been recorded of this rollout.", cls="empty")
+        sentence = "Nothing has been recorded of this rollout yet. This command shows its state:"
+        return Empty(sentence, command=f"blindspot rollout status {rollout.id}").markup()
     rows = [
         table_row(phrases.ago(event.at, now), event.by, phrases.readable(event.action), event.note)
         for event in reversed(rollout.events)

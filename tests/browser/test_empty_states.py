@@ -1,5 +1,6 @@
 """First run in a real browser: every list and chart that has nothing names the next step."""
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,17 @@ import pytest
 import yaml
 
 from cloud.settings import CloudSettings
+from cloud.store.lists.filters import HazardFilter
+from cloud.store.records import CampaignPlan, Release, Rollout
 from dashboards.page_list import PAGES
 from dashboards.pages.settings.tabs import TABS
+from messaging.releases import Channel
+from messaging.reports import EvidenceSource
 from tests.rules.test_commands import PROGRAMS, fault_of
 from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.cloud.sample_reports import OLD
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
+from tests.support.fake_detector import describe
 
 pytestmark = BROWSER_TEST
 LISTS = sorted(
@@ -23,6 +30,24 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "/campaigns/new": frozenset({"campaign-plan", "campaign-samples", "campaign-approval"}),
 }
 """Cards that hold fields and buttons in the place of a list, by the path of their page."""
+EMPTY_CARDS: Mapping[str, frozenset[str]] = {
+    "/hazards/{site}/{event}": frozenset({"deliveries-card"}),
+    "/sites/{site}": frozenset({"site-cameras", "dead-letters-card"}),
+    "/cameras/{site}/{camera}": frozenset(
+        {"camera", "map-card", "hazards-card", "missed-card", "camera-modes-card"}
+    ),
+    "/failure-modes/{mode}": frozenset({"map-card", "mode-changes", "mode-campaigns"}),
+    "/campaigns/{campaign}": frozenset(
+        {"campaign-log", "campaign-rollouts", "campaign-loss", "campaign-images", "comparison"}
+    ),
+    "/campaigns/{campaign}/images": frozenset({"gallery"}),
+    "/campaigns/{campaign}/comparison": frozenset(
+        {"comparison-result", "comparison-holdout", "comparison-shadow"}
+    ),
+    "/models/{digest}": frozenset({"model-ticket", "model-training"}),
+    "/rollouts/{rollout}": frozenset({"rollout-sites-card", "rollout-guards-card", "rollout-history"}),
+}
+"""By the path of a page of one object: its cards that have nothing while the object is new."""
 _CARDS = """() => [...document.querySelectorAll("main section.card")]
     .filter((card) => card.checkVisibility())
     .map((card) => {
@@ -39,6 +64,10 @@ _CARDS = """() => [...document.querySelectorAll("main section.card")]
 _READ = f"""(fields) => {{
     const lists = ({_CARDS})().filter((card) => !fields.includes(card.name));
     return lists.length && lists.every((card) => card.sentences.length);
+}}"""
+_ALL_EMPTY = f"""(names) => {{
+    const empty = ({_CARDS})().filter((card) => card.sentences.length).map((card) => card.name);
+    return names.every((name) => empty.includes(name));
 }}"""
 
 
@@ -95,6 +124,41 @@ def test_in_a_new_cloud_every_list_and_chart_names_the_next_step(cloud: FilledCl
         cards = [card for card in tab.page.evaluate(_CARDS) if card["name"] not in fields]
         assert cards, path
         for card in cards:
+            if found := list(faults_of(card)):
+                faults[f"{path} {card['name']}"] = found
+    assert faults == {}
+    assert tab.violations == []
+
+
+def begin(cloud: FilledCloud) -> dict[str, str]:
+    """One object of each kind, to which nothing has happened yet, by the names in the paths of the pages."""
+    now = int(time.time())
+    cloud.reports.add_site("north")
+    cloud.hazard("pothole", 3, began_s=60)
+    cloud.misses("fire", 0, {EvidenceSource.TEACHER: 1})
+    cloud.rows.create("C1", CampaignPlan(("smoke.day-fog.missed",), 60, 7, OLD), started_by="ana")
+    description = describe("first").model_dump(mode="json")
+    releases = cloud.services.releases
+    releases.put_release(Release(OLD, Channel.SERVICE, "first", 1, 4_200_000, None, None, description, now))
+    releases.put_rollout(Rollout("r1", None, OLD, None, "canary", False, {"sites": ()}, "", now, now), [])
+    hazard = cloud.reports.lists.hazards(HazardFilter(), None, limit=1)[0]
+    return {
+        "site": "north", "event": hazard.event, "camera": "nowhere", "mode": "fire.night-clear.missed",
+        "campaign": "C1", "digest": OLD, "rollout": "r1",
+    }  # fmt: skip
+
+
+def test_what_is_still_empty_of_a_new_object_names_the_next_step(cloud: FilledCloud, tab: Tab) -> None:
+    assert set(EMPTY_CARDS) == {page.path for page in PAGES if "{" in page.path} - {"/settings/{tab}"}
+    values = begin(cloud)
+    cloud.start()
+    faults: dict[str, list[str]] = {}
+    for path, names in EMPTY_CARDS.items():
+        tab.open(path.format(**values), "main .heading h1")
+        tab.page.wait_for_function(_ALL_EMPTY, arg=sorted(names))
+        empty = [card for card in tab.page.evaluate(_CARDS) if card["sentences"]]
+        assert {card["name"] for card in empty} == names, path
+        for card in empty:
             if found := list(faults_of(card)):
                 faults[f"{path} {card['name']}"] = found
     assert faults == {}

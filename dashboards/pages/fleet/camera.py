@@ -23,10 +23,19 @@ LIVE = (
     "There is no live image here, since images never leave the site: this camera can be watched only on the "
     "local network of its site."
 )
-NOT_KNOWN = "This camera is in no heartbeat of its site, or the site is not known."
-NO_HAZARD = Empty("This camera has reported no hazard in this time range.")
-NONE_MISSED = Empty("Nobody has reported a hazard that this camera missed.")
-NO_MODE = Empty("No failure mode has evidence of this camera.")
+NOT_KNOWN = Empty(
+    "This camera is in no heartbeat of its site, or the site is not known. This command lists the cameras:",
+    command="blindspot cameras list",
+)
+NO_HAZARD = Empty(
+    "This camera has reported no hazard in this time range. This command lists all hazards:",
+    command="blindspot hazards list",
+)
+NONE_MISSED = missed_hazards.EMPTY
+NO_MODE = Empty(
+    "No failure mode has evidence of this camera. This command lists them all:",
+    command="blindspot failures list",
+)
 
 
 async def page(view: PageView) -> None:
@@ -80,7 +89,7 @@ def place_of(places: tuple[PlaceResource, ...], site: str, camera: str) -> Place
 def health_markup(camera: CameraResource | None, scope: Scope) -> Html:
     """What the last heartbeat of its site states; counters are since the start of its node."""
     if camera is None:
-        return element("p", NOT_KNOWN, cls="empty")
+        return NOT_KNOWN.markup()
     state = pill("connected", "good") if camera.connected else pill("no image", "bad")
     spent = camera.epsilon_spent
     return facts(

@@ -15,7 +15,7 @@ def test_the_cell_that_most_boxes_cover_is_the_darkest_and_empty_cells_are_not_d
 
 def test_a_map_without_boxes_states_what_fills_it() -> None:
     nothing = history().heat_map.model_copy(update={"boxes": 0, "values": ((0.0, 0.0),)})
-    assert "The boxes of misdetections fill this map." in frame_map(nothing)
+    assert "The boxes of misdetections fill this map" in frame_map(nothing)
 
 
 def test_sizes_are_fractions_of_all_boxes_in_their_order() -> None:

@@ -21,14 +21,14 @@ def rollout(**values: Any) -> RolloutResource:
 
 
 def test_a_rollout_that_waits_for_approval_is_linked_from_its_campaign() -> None:
-    shown = rollouts_markup([rollout(awaiting="all")], PORT)
+    shown = rollouts_markup("C1", [rollout(awaiting="all")], PORT)
     assert '<a href="/rollouts/C1-service?group=port">C1-service</a>' in shown
     assert f'<a href="/models/{"ab" * 32}?group=port">' in shown
     assert ("all awaits approval" in shown, "1 of 2" in shown) == (True, True)
 
 
 def test_a_campaign_without_a_rollout_says_what_the_first_will_be() -> None:
-    assert "The shadow run is the first" in rollouts_markup([], PORT)
+    assert "The shadow run is the first" in rollouts_markup("C1", [], PORT)
 
 
 def test_the_failure_modes_of_a_campaign_are_linked() -> None:
