@@ -4,13 +4,14 @@ Every failure becomes a `DashboardError` of one sentence.
 """
 
 import sys
-from http.client import UNAUTHORIZED
+from collections.abc import Mapping
+from http.client import CONFLICT, NOT_FOUND, UNAUTHORIZED
 from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from dashboards.errors import CloudLost, CloudRefused
+from dashboards.errors import CloudLost, CloudRefused, NotInThisState, NotThere
 from messaging.api.lineage import LineageResource
 from messaging.cloud_address import CloudAddress
 from messaging.cloud_requests import content_of, given, page_of, refusal_of, whole_path
@@ -20,6 +21,7 @@ from messaging.tls.connections import tls_fault
 R = TypeVar("R", bound=BaseModel)
 TIMEOUT_S = 10.0
 MAX_PAGES, PAGE_ITEMS = 50, 500
+_OF_OBJECTS: Mapping[int, type[CloudRefused]] = {NOT_FOUND: NotThere, CONFLICT: NotInThisState}
 
 
 class CloudClient:
@@ -148,12 +150,19 @@ class CloudClient:
         if answer.status_code == UNAUTHORIZED:
             raise CloudLost(f"the cloud at {self.url} has another token by now; it is read again")
         if answer.status_code >= 400:
-            raise CloudRefused(self._refusal(answer))
+            raise self._refusal(answer)
         return answer
 
-    def _refusal(self, answer: httpx.Response) -> str:
-        detail = refusal_of(answer.content) or "no reason given"
-        return f"the cloud at {self.url} answered {answer.status_code} to {answer.request.url.path}: {detail}"
+    def _refusal(self, answer: httpx.Response) -> CloudRefused:
+        """The cloud's own sentence about an object and its state; with the address for any other refusal."""
+        detail = refusal_of(answer.content)
+        kind = _OF_OBJECTS.get(answer.status_code)
+        if kind is not None and detail is not None:
+            return kind(detail)
+        status, path = answer.status_code, answer.request.url.path
+        return CloudRefused(
+            f"the cloud at {self.url} answered {status} to {path}: {detail or 'no reason given'}"
+        )
 
     def _parsed(self, answer: httpx.Response, model: type[R]) -> R:
         try:

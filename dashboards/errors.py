@@ -3,7 +3,9 @@
 BlindspotError
 └── DashboardError          root of the page's errors; one sentence, shown on the page unchanged
     ├── CloudLost           no cloud answers: not started, stopped, or out of reach; it may come back
-    ├── CloudRefused        a cloud answers with a refusal: wrong token, unknown item, other version
+    ├── CloudRefused        a cloud answers with a refusal: wrong token, other version
+    │   ├── NotThere        what was asked for never existed, or was removed
+    │   └── NotInThisState  the present state does not allow the change; someone else may have been first
     ├── SessionEnded        the person at the browser must log in again
     └── LoginRefused        a login, or a change of password, that is not granted
 """
@@ -21,6 +23,14 @@ class CloudLost(DashboardError):
 
 class CloudRefused(DashboardError):
     """The cloud's response is a refusal or cannot be read."""
+
+
+class NotThere(CloudRefused):
+    """The cloud has no such item, or not any more; its own sentence."""
+
+
+class NotInThisState(CloudRefused):
+    """The present state does not allow the change that was asked for; the cloud's own sentence."""
 
 
 class SessionEnded(DashboardError):

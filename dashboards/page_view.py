@@ -20,7 +20,7 @@ from dashboards.access.current import current_viewer
 from dashboards.access.guard import login_address
 from dashboards.access.viewer import Viewer
 from dashboards.components.banner import Banner
-from dashboards.errors import DashboardError, SessionEnded
+from dashboards.errors import DashboardError, NotInThisState, SessionEnded
 from dashboards.reads import SharedReads
 from dashboards.scope import Scope
 from dashboards.settings import MapSettings
@@ -126,6 +126,10 @@ class PageView:
                     raise
                 await change()
         except DashboardError as error:
+            if isinstance(
+                error, NotInThisState
+            ):  # someone else was first: what they made of it is shown at once
+                self.reads.forget()
             ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
             return False
         self.reads.forget()

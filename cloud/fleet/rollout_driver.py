@@ -17,7 +17,7 @@ from cloud.fleet.canaries import canaries_first
 from cloud.fleet.publisher import Publisher
 from cloud.fleet.rollout import RolloutStep, advance, approve, needs_order, orders_of, roll_back, stop
 from cloud.fleet.rollout_history import RolloutHistory, fleet_status
-from cloud.fleet.rollout_state import RolloutState, plan_rollout, rollout_text
+from cloud.fleet.rollout_state import RolloutPhase, RolloutState, plan_rollout, rollout_text
 from cloud.settings import RolloutSettings
 from cloud.store.records import Downgrade, IssuedOrder, Release, Rollout, RolloutEvent
 from cloud.store.release_store import ReleaseStore
@@ -195,8 +195,10 @@ class RolloutDriver:
         """Pause or resume a rollout. Raises `NotKnown`, `NotNow`."""
         with self._lock:
             row, state = self._state(rollout)
-            if state.final:
+            if state.final or state.phase is RolloutPhase.ROLLING_BACK:
                 raise NotNow(f"rollout {rollout} is {state.phase}; there is nothing to pause")
+            if state.paused is paused:
+                raise NotNow(f"rollout {rollout} is {'paused already' if paused else 'not paused'}")
             step = RolloutStep(replace(state, paused=paused), ())
             return self._store(row, step, by=by, action="paused" if paused else "resumed")
 

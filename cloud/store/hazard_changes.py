@@ -87,17 +87,15 @@ class HazardChanges:
                 self._set(session, hazard, HazardStatus.FALSE_ALARM)
 
     def handle(self, site: str, event: str, status: HazardStatus) -> HazardRow:
-        """Acknowledge or resolve a hazard, or call it a false alarm; repeating it changes nothing.
+        """Acknowledge or resolve a hazard, or call it a false alarm.
 
-        Raises `NotKnown`, and `NotNow` for a hazard that is a false alarm, or for a resolved one that is to
-        be acknowledged.
+        Raises `NotKnown`, and `NotNow` for a hazard that is this already, so that the second of two people
+        learns of the first, for one that is a false alarm, and for a resolved one that is to be acknowledged.
         """
         with self._db.writing() as session:
             hazard = _known(session, site, event)
             handled = session.get(HazardHandling, (site, event))
             now = HazardStatus.OPEN if handled is None else handled.status
-            if now is status:
-                return hazard
             if now not in _BEFORE[status]:
                 raise NotNow(f"hazard {event} is {now.replace('_', ' ')} already")
             self._set(session, hazard, status)

@@ -68,7 +68,7 @@ class _Gallery:
                     ui.button(text, on_click=lambda key=key: self._review(key)).props("outline no-caps")
                 ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
         ui.keyboard(self._key, ignore=["input", "select", "textarea"])  # the images are buttons
-        self._view.live(self._refresh, every_s=REFRESH_S)
+        self._read_again = self._view.live(self._refresh, every_s=REFRESH_S)
 
     @property
     def _may_review(self) -> bool:
@@ -131,5 +131,5 @@ class _Gallery:
         path = f"campaigns/{self._campaign}/images/{one.id}/review"
         body = ImageReviewRequest(verdict=VERDICTS[key])  # type: ignore[arg-type]  # one of the verdicts
         client = self._view.viewer.client
-        if await self._view.act(lambda: client.send("PUT", path, ImageReviewResource, body), DONE[key]):
-            await self._refresh()
+        await self._view.act(lambda: client.send("PUT", path, ImageReviewResource, body), DONE[key])
+        await self._read_again()

@@ -180,7 +180,9 @@ def permitted(rollout: RolloutResource) -> frozenset[str]:
     """What the phase permits: keys of `VERBS`. The cloud refuses the way back where a newer one began."""
     verbs = set()
     if rollout.phase not in FINAL:
-        verbs |= {"stop", "resume" if rollout.paused else "pause"}
+        verbs.add("stop")
+    if rollout.phase not in (*FINAL, "rolling_back"):
+        verbs.add("resume" if rollout.paused else "pause")
         if rollout.awaiting:
             verbs.add("approve")
     if rollout.previous_digest and rollout.phase not in ("rolling_back", "rolled_back"):

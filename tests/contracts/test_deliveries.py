@@ -96,7 +96,7 @@ def test_an_integration_gets_only_the_hazards_that_it_wants(database: Database) 
 def test_what_operators_decide_is_delivered_and_kept(database: Database) -> None:
     store = store_of(database)
     insert(store, HAZARD)
-    for status in (HazardStatus.ACKNOWLEDGED, HazardStatus.ACKNOWLEDGED, HazardStatus.RESOLVED):
+    for status in (HazardStatus.ACKNOWLEDGED, HazardStatus.RESOLVED):
         store.hazard_changes.handle(SITE, EVENT, status)
     insert(store, CLOSED)
     assert changes(database) == ["opened", "acknowledged", "resolved", "closed"]
@@ -105,10 +105,12 @@ def test_what_operators_decide_is_delivered_and_kept(database: Database) -> None
     }
 
 
-def test_a_resolved_hazard_is_not_acknowledged_again(database: Database) -> None:
+def test_a_resolved_hazard_is_not_acknowledged_again_and_not_resolved_twice(database: Database) -> None:
     store = store_of(database)
     insert(store, HAZARD)
     store.hazard_changes.handle(SITE, EVENT, HazardStatus.RESOLVED)
+    with pytest.raises(NotNow, match="is resolved already"):
+        store.hazard_changes.handle(SITE, EVENT, HazardStatus.RESOLVED)
     with pytest.raises(NotNow, match="is resolved already"):
         store.hazard_changes.handle(SITE, EVENT, HazardStatus.ACKNOWLEDGED)
     with pytest.raises(NotKnown, match="is not known"):

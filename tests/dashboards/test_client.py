@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from dashboards.client import CloudClient
-from dashboards.errors import CloudLost, CloudRefused
+from dashboards.errors import CloudLost, CloudRefused, NotInThisState, NotThere
 from messaging.api.gallery import ImageReviewRequest, ImageReviewResource
 from messaging.cloud_address import CloudAddress
 from messaging.resources import (
@@ -121,10 +121,21 @@ def test_a_lost_cloud_is_one_sentence_with_the_address_and_what_to_check(
 
 def test_a_refusal_repeats_the_sentence_of_the_cloud() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(409, json={"detail": "not now"})
+        return httpx.Response(403, json={"detail": "not allowed"})
 
-    with pytest.raises(CloudRefused, match="answered 409 to /api/v1/overview: not now"):
+    with pytest.raises(CloudRefused, match="answered 403 to /api/v1/overview: not allowed"):
         requested(answer, lambda client: client.get("overview", OverviewResource))
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, NotThere), (409, NotInThisState)])
+def test_a_refusal_about_an_object_is_the_sentence_of_the_cloud_alone(
+    status: int, error: type[CloudRefused]
+) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"detail": "campaign C is done"})
+
+    with pytest.raises(error, match=r"^campaign C is done$"):
+        requested(answer, lambda client: client.get("campaigns/C", CampaignResource))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": null}'])

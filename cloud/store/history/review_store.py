@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from cloud.errors import NotKnown
+from cloud.errors import NotKnown, NotNow
 from cloud.store.database import Database
 from cloud.store.mapping import Record
 from cloud.store.records import CampaignStage, StageRecord, SyntheticImage
@@ -50,12 +50,16 @@ class ReviewStore:
     ) -> tuple[ImageReview, bool]:
         """Store a review in place of the one before; also whether the training has begun by then.
 
-        Raises `NotKnown` for an image (by its id) that the campaign has not.
+        Raises `NotKnown` for an image (by its id) that the campaign has not, and `NotNow` if another person
+        has made the same of it already.
         """
         with self._db.writing() as session:
             found = session.get(SyntheticImage, image)
             if found is None or found.campaign != campaign:
                 raise NotKnown(f"campaign {campaign[:40]!r} has no image {image}")
+            known = session.get(ImageReview, (campaign, found.name))
+            if known is not None and known.verdict is verdict is not None and known.by != by[:80]:
+                raise NotNow(f"image {image} of campaign {campaign} is {verdict} by {known.by} already")
             begun = _training_began(session, campaign)
             return self._review(session, found, verdict, reason, by, begun=begun), begun
 

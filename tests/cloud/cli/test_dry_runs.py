@@ -52,6 +52,7 @@ NOT_READY = {
     "integrations replay": "1",
     "deadletters replay": "1",
     "rollout approve": "waits for no approval",
+    "rollout resume": "is not paused",
     "tokens revoke": "there is no token 'none'",
 }
 """Commands for what the cloud of this test lacks, and why: the dry run is refused as the command would be."""

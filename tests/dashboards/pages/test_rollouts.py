@@ -30,7 +30,7 @@ def rollout(**values: object) -> RolloutResource:
         ({"awaiting": "wide"}, {"stop", "pause", "approve", "rollback"}),
         ({"phase": "done"}, {"rollback"}),
         ({"phase": "halted"}, {"rollback"}),
-        ({"phase": "rolling_back"}, {"stop", "pause"}),
+        ({"phase": "rolling_back"}, {"stop"}),
         ({"phase": "rolled_back"}, set()),
         ({"phase": "done", "previous_digest": None}, set()),
     ],
