@@ -286,16 +286,18 @@ def _run(runs: Sequence[_CameraRun], seconds: float, progress: Callable[[float],
     """Run all threads until `seconds` after the warm-up of the slowest; the seconds that were counted."""
     for run in runs:
         run.thread.start()
-    for run in runs:
-        run.warm.wait()
-    began = time.perf_counter()
-    for run in runs:
-        run.counted.set()
-    while (passed_s := time.perf_counter() - began) < seconds and all(run.fault is None for run in runs):
-        progress(passed_s / seconds)
-        time.sleep(min(0.2, seconds - passed_s))
-    for run in runs:
-        run.stop()
+    try:
+        for run in runs:
+            run.warm.wait()
+        began = time.perf_counter()
+        for run in runs:
+            run.counted.set()
+        while (passed_s := time.perf_counter() - began) < seconds and all(run.fault is None for run in runs):
+            progress(passed_s / seconds)
+            time.sleep(min(0.2, seconds - passed_s))
+    finally:  # also after Ctrl-C: a process that ends while a thread runs a model is aborted
+        for run in runs:
+            run.stop()
     counted_s = time.perf_counter() - began
     faults = [run.fault for run in runs if run.fault is not None]
     if faults:

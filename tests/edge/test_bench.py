@@ -1,6 +1,7 @@
 """The bench measures every stage of the configured node, writes figures, and touches nothing of the site."""
 
 import json
+import threading
 from pathlib import Path
 
 import cv2
@@ -65,6 +66,16 @@ def test_a_site_without_a_model_needs_a_bundle(tmp_path: Path) -> None:
 def test_a_clip_without_frames_is_an_error_and_no_frame_rate(tmp_path: Path, bundle: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         measure(models_of(None, bundle), tmp_path / "absent.mp4", seconds=0.5)
+
+
+def test_an_interrupted_measurement_leaves_no_thread_in_a_model(tmp_path: Path, bundle: Path) -> None:
+    def interrupted(_done: float) -> None:
+        raise KeyboardInterrupt
+
+    settings = load_settings(NodeSettings, _two_cameras(tmp_path / "site"))
+    with pytest.raises(KeyboardInterrupt):
+        measure(models_of(settings, bundle), seconds=60.0, progress=interrupted)
+    assert not [t.name for t in threading.enumerate() if t.name.startswith(("camera-", "comparisons"))]
 
 
 def test_the_command_prints_and_writes_the_same_figures(tmp_path: Path, bundle: Path) -> None:
