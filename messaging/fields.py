@@ -11,10 +11,18 @@ from pydantic_core.core_schema import no_info_after_validator_function
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
+ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+
 SLUG_WORDS = "lower-case letters, digits, _ and -, at most 40 of them, the first a letter or a digit"
+_PATTERN_WORDS = {
+    SLUG_PATTERN: SLUG_WORDS,
+    ULID_PATTERN: "an id of 26 digits and capital letters, as the lists show it",
+    DIGEST_PATTERN: "a digest of 64 digits and letters from a to f",
+}
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, description=SLUG_WORDS)]
+Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 UnitFloat = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -54,7 +62,8 @@ Milliseconds = Annotated[float, Field(ge=0.0, le=600_000.0), Grid(0.1)]
 
 
 def fault_words(error: Mapping[str, Any]) -> str:
-    """What is wrong with a value, from one of pydantic's errors; a slug's pattern in words."""
-    if (error.get("ctx") or {}).get("pattern") == SLUG_PATTERN:
-        return f"use {SLUG_WORDS}"
+    """What is wrong with a value, from one of pydantic's errors; the patterns of this module in words."""
+    words = _PATTERN_WORDS.get((error.get("ctx") or {}).get("pattern", ""))
+    if words is not None:
+        return f"use {words}"
     return str(error["msg"]).removeprefix("Value error, ")

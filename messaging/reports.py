@@ -10,18 +10,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from messaging.fields import Count, Digest, Fraction, Grid, Milliseconds, Significant, Slug
+from messaging.fields import Count, Digest, Fraction, Grid, Milliseconds, Significant, Slug, Ulid
 from messaging.releases import MAX_EMBEDDING, Channel, ExecutionProvider
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
 MOST_PER_FRAME, GUARD_LEAST_TRACKS = 100.0, 30
-ULID_PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-
 
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
-Ulid = Annotated[str, Field(pattern=ULID_PATTERN)]
 RequestNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 TrackWeight = Annotated[float, Field(ge=0.0, le=100_000_000.0), Grid(0.01)]
 BudgetEpsilon = Annotated[float, Field(ge=0.0, le=60.0), Grid(0.01)]

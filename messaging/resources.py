@@ -271,6 +271,11 @@ class CampaignResource(Resource):
     images_kept: int
     images_refused: dict[str, int]
 
+    @property
+    def state_text(self) -> str:
+        """Its state with the reason, if there is one."""
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
 
 class ImageResource(Resource):
     """One synthetic image; `thumbnail` is an address of this API."""

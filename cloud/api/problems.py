@@ -58,7 +58,7 @@ def add_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def not_valid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"] if part != "path")
         return problem(422, "not valid", f"{where}: {fault_words(first)}")
 
     @app.exception_handler(HTTPException)

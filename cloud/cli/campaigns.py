@@ -197,7 +197,7 @@ def show(identity: CampaignArgument, data: DataOption = DEFAULT_DATA, as_json: J
         (s.stage, s.state, f"{100 * s.progress:.0f} %", s.note, when(s.started_at), when(s.ended_at))
         for s in found.stages
     ]
-    title = f"Campaign {found.id}: {found.state} {found.reason}"
+    title = f"Campaign {found.id} is {found.state_text}"
     print_table(title, ("stage", "state", "progress", "note", "started", "ended"), rows, "")
     refused = ", ".join(f"{reason} {n}" for reason, n in sorted(found.images_refused.items()))
     notes.print(f"images kept {found.images_kept}; refused: {refused or 'none'}")
@@ -271,6 +271,22 @@ def _stage_now(found: CampaignResource) -> str:
 
 
 def _watch(cloud: RemoteCloud, identity: str) -> None:
+    try:
+        last = _follow(cloud, identity)
+    except KeyboardInterrupt:
+        notes.print(
+            f"the campaign goes on; follow it with `blindspot campaign watch {identity}`, or end it with "
+            f"`blindspot campaign cancel {identity}`"
+        )
+        raise
+    if last is not None:
+        notes.print(f"campaign {last.id} is {last.state_text}")
+        if last.state != "done":
+            raise typer.Exit(ExitCode.FAILED)
+
+
+def _follow(cloud: RemoteCloud, identity: str) -> CampaignResource | None:
+    """Show the stages as they change; the campaign at its end."""
     columns = (
         TextColumn("{task.description:12}", markup=False),
         BarColumn(),
@@ -289,7 +305,4 @@ def _watch(cloud: RemoteCloud, identity: str) -> None:
                 progress.update(
                     bars[stage.stage], completed=stage.progress, note=f"{stage.state} {stage.note}{left}"
                 )
-    if last is not None:
-        notes.print(f"campaign {last.id} is {last.state} {last.reason}")
-        if last.state != "done":
-            raise typer.Exit(ExitCode.FAILED)
+    return last

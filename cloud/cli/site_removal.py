@@ -7,7 +7,9 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, short
+from cloud.cli.dry_run import confirm
 from cloud.cli.fleet import sites
+from cloud.errors import NotNow
 from messaging.api.site_removal import (
     DerivedCampaignResource,
     RemovalPlanResource,
@@ -34,18 +36,19 @@ def remove_site(
 ) -> None:
     """Delete everything that a revoked site reported, and list the campaigns and models made with it."""
     path = f"sites/{url_segment(site)}"
-    if dry_run:
-        with RemoteCloud.of_folder(data) as cloud:
-            plan = cloud.get(f"{path}/removal", RemovalPlanResource)
-        if as_json:
+    with RemoteCloud.of_folder(data) as cloud:
+        plan = cloud.get(f"{path}/removal", RemovalPlanResource)
+        if dry_run and as_json:
             print_json(plan)
             return
-        _print_campaigns(site, plan.campaigns)
-        notes.print(f"a removal would delete of site {site}: {_counts(plan.rows)}")
-        return
-    if not yes:
-        typer.confirm(f"Delete every report of site {site}? This cannot be undone", abort=True)
-    with RemoteCloud.of_folder(data) as cloud:
+        if dry_run:
+            _print_campaigns(site, plan.campaigns)
+            notes.print(f"a removal would delete of site {site}: {_counts(plan.rows)}")
+        if not plan.revoked:
+            raise NotNow(f"site {site} is not revoked; revoke it with `blindspot sites revoke {site}` first")
+        if dry_run:
+            return
+        confirm(f"Delete of site {site}: {_counts(plan.rows)}? This cannot be undone", yes=yes)
         body = RemovalRequest(reject_images=reject_images)
         found = cloud.send("POST", f"{path}/remove", SiteRemovalResource, body)
     if as_json:

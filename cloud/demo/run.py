@@ -184,7 +184,7 @@ class Demo:
                     played.add(phase)
                     self.view.show_status(f"{stage}: playing {phase} footage")
                     self.player.begin(phase, number)
-        self.view.show_status(f"campaign {campaign.id} is {campaign.state} {campaign.reason}".rstrip())
+        self.view.show_status(f"campaign {campaign.id} is {campaign.state_text}")
         if FootagePhase.VERIFY in played:
             self._play_to_the_end(cloud)
         return campaign

@@ -18,10 +18,9 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from messaging.errors import MessageRefused
-from messaging.fields import SLUG_PATTERN
+from messaging.fields import SLUG_PATTERN, ULID_PATTERN
 from messaging.reports import (
     LAST_UTC,
-    ULID_PATTERN,
     ClassPrototype,
     GuardReport,
     HazardEvent,

@@ -11,8 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from messaging.fields import DIGEST_PATTERN, SLUG_PATTERN, Grid, Significant
-from messaging.reports import LAST_UTC, ULID_PATTERN, Report
+from messaging.fields import DIGEST_PATTERN, SLUG_PATTERN, ULID_PATTERN, Grid, Significant
+from messaging.reports import LAST_UTC, Report
 from messaging.wire_format.column_encodings import (
     BoundedInt,
     BoundedList,

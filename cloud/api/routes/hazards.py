@@ -11,9 +11,8 @@ from cloud.api.views import delivery_view
 from cloud.store.delivery_records import HazardStatus
 from cloud.store.lists.filters import DeliveryFilter, HazardFilter
 from cloud.store.report_records import HazardRow
-from messaging.fields import Slug
+from messaging.fields import Slug, Ulid
 from messaging.integration_resources import DeliveryResource
-from messaging.reports import Ulid
 from messaging.resources import HazardResource, HazardStatusRequest, Page
 
 router = APIRouter(prefix="/hazards", tags=["fleet"])

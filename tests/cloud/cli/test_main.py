@@ -170,8 +170,15 @@ def test_the_reports_of_a_revoked_site_are_deleted_after_confirmation(cloud: Run
     assert blindspot("sites", "add", "cabin", *data).returncode == 0
     early = blindspot("sites", "remove", "cabin", "--yes", *data)
     assert (early.returncode, "blindspot sites revoke cabin" in early.stderr) == (1, True)
+    for question in ("remove", "remove --dry-run"):
+        refused = blindspot("sites", *question.split(), "cabin", *data)
+        assert (refused.returncode, "Delete of site" in refused.stdout + refused.stderr) == (1, False)
+        assert "error: site cabin is not revoked" in refused.stderr
+    unknown = blindspot("sites", "remove", "cellar", *data)
+    assert (unknown.returncode, "error: site 'cellar' is not known" in unknown.stderr) == (1, True)
     assert blindspot("sites", "revoke", "cabin", "--yes", *data).returncode == 0
-    assert blindspot("sites", "remove", "cabin", *data).returncode == 1, "nobody has confirmed it"
+    unconfirmed = blindspot("sites", "remove", "cabin", *data)
+    assert (unconfirmed.returncode, "Delete of site cabin: 0 reports" in unconfirmed.stdout) == (1, True)
     planned = blindspot("sites", "remove", "cabin", "--dry-run", *data)
     assert "a removal would delete of site cabin: 0 reports, 0 hazards" in planned.stderr
     plan = json.loads(blindspot("sites", "remove", "cabin", "--dry-run", "--json", *data).stdout)

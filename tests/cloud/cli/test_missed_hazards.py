@@ -82,3 +82,8 @@ def test_what_cannot_be_asked_is_one_sentence(
     done = run(cloud, "missed", *arguments)
     assert done.exit_code != 0
     assert sentence in f"{done.output}{done.exception}"
+
+
+def test_an_id_that_is_none_is_explained_in_words(cloud: FilledCloud) -> None:
+    done = run(cloud, "acknowledge", "north", "NOEVENT")
+    assert "event: use an id of 26 digits and capital letters, as the lists show it" in str(done.exception)

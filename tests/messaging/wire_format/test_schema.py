@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from messaging.errors import MessageRefused
-from messaging.fields import Slug
+from messaging.fields import Slug, Ulid
 from messaging.reports import (
     BoxGeometry,
     Fraction,
     Report,
     Significant,
-    Ulid,
     UtcMinute,
     UtcSeconds,
 )
