@@ -77,7 +77,7 @@ class CameraResource(Resource):
         """The fractions of frames by light, for people."""
         if self.day_fraction is None or self.night_fraction is None:
             return NOT_REPORTED
-        return f"{self.day_fraction:.0%} by day, {self.night_fraction:.0%} by night"
+        return f"{100 * self.day_fraction:.0f} % by day, {100 * self.night_fraction:.0f} % by night"
 
     @property
     def decode_errors_text(self) -> str:

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("site", "site", "html", width=66),
     Column("state", "state", "html", width=96),
     Column("condition", "condition", width=80),
-    Column("fps", "frames/s in", "number", width=62, tooltip=RATES),
+    Column("fps", "frames/s", "number", width=62, tooltip=RATES),
     Column("processed", "of them processed", "number", width=76, tooltip=RATES),
     Column("skipped", "of them skipped", "number", width=62, tooltip=f"{RATES}; they show no motion"),
     Column("p50", "inference p50 (ms)", "number", width=74),
@@ -37,7 +37,7 @@ COLUMNS = (
         width=80,
         tooltip="privacy budget that the camera had spent when it released its last prototype",
     ),
-    Column("left", "ε left", width=150, tooltip="by the account at its site, in its last heartbeat"),
+    Column("left", "ε left", width=118, tooltip="by the account at its site, in its last heartbeat"),
 )
 EMPTY = Empty(
     "No camera is known yet. Cameras appear with the first heartbeat of their site. "

@@ -47,7 +47,7 @@ def run(cloud: FilledCloud, *arguments: str) -> Result:
         (("cameras", "list"), ["decode errors", "12", "5.17", "8 in 30 days", "not reported"]),
         (
             ("cameras", "show", "north", "bridge"),
-            ["north / bridge", "5 in, 4 processed, 1 skipped", "p50 ", "epsilon 1 spent at ", "55% by day"],
+            ["north / bridge", "5 in, 4 processed, 1 skipped", "p50 ", "epsilon 1 spent at ", "55 % by day"],
         ),
         (
             ("cameras", "show", "north", "market"),

@@ -61,7 +61,7 @@ def test_what_became_of_the_frames_is_on_the_page_of_a_camera_and_in_its_row() -
     shown = text(health_markup(camera, Scope()))
     assert "frames per second 5 in, 4 processed, 0.8 skipped" in shown
     assert "decode errors 1,200" in shown
-    assert "frames by light 55% by day, 35% by night" in shown
+    assert "frames by light 55 % by day, 35 % by night" in shown
     cells = row(camera, Scope())
     assert [cells[name] for name in ("fps", "processed", "skipped", "undecoded")] == [5.0, 4.0, 0.8, 1200]
 
