@@ -2,7 +2,7 @@
 
 `/healthz`: the process runs. `/readyz`: frames are processed and reports reach the site's broker, or why not,
 and for each thread the seconds since its last success; an unreachable cloud does not make a node unready.
-`/version` and `/metrics`. It gives no image data.
+`/version` and `/metrics`. With a live view also images, to whoever has its token (`edge.live.page`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from starlette.applications import Starlette
 
 from edge.health import Readiness
+from edge.live.page import LivePage
 from edge.metrics import NodeMetrics
 from messaging.monitoring.health_api import ReadinessReport, health_api
 from messaging.runtime.supervisor import ThreadState
@@ -20,6 +21,7 @@ def build_api(
     metrics: NodeMetrics,
     threads: Callable[[], Sequence[ThreadState]] = tuple,
     read_metrics: Callable[[], None] = lambda: None,
+    live: LivePage | None = None,
 ) -> Starlette:
     """The application; `read_metrics` sets what is counted elsewhere, before each scrape."""
 
@@ -38,4 +40,7 @@ def build_api(
         read_metrics()
         return metrics.exposition()
 
-    return health_api(report, exposition)
+    api = health_api(report, exposition)
+    if live is not None:
+        api.routes.extend(live.routes())
+    return api

@@ -15,6 +15,7 @@ from edge.camera.source_settings import SourceSettings
 from edge.camera.sources import FrameSource, open_source
 from edge.health import let_no_frame_wait
 from edge.ids import ids_of_a_run
+from edge.live.frames import LiveFrames
 from edge.metrics import NodeMetrics
 from edge.node import SILENCE_LIMIT_S, CameraParts, Node, NodeParts
 from edge.outbox.batching import BatchingDelays
@@ -119,7 +120,7 @@ def run_node(settings: NodeSettings, stop: threading.Event, restart: Callable[[]
         held.callback(node.stop)
         node.start()
         if listener is not None:
-            held.callback(_serve_api(listener, node, metrics).stop)
+            held.callback(_serve_api(settings, listener, node, metrics).stop)
         logger.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
         stop.wait()
 
@@ -133,15 +134,24 @@ def _locked(data: Path) -> FileLock:
         ) from None
 
 
-def _serve_api(listener: socket.socket, node: Node, metrics: NodeMetrics) -> "BackgroundServer":
+def _serve_api(
+    settings: NodeSettings, listener: socket.socket, node: Node, metrics: NodeMetrics
+) -> "BackgroundServer":
     """The node's HTTP API. Its web framework loads after the cameras have started."""
     from edge.api import build_api
-    from messaging.runtime.http_server import BackgroundServer
+    from edge.live.page import LiveCamera, LivePage
+    from messaging.runtime.http_server import BackgroundServer, url_of
 
     def count(thread: str) -> None:
         metrics.failures.labels(thread).inc()
 
-    api = build_api(node.readiness, metrics, node.threads, node.read_metrics)
+    live = None
+    if settings.live_view is not None:
+        cameras = {camera.name: LiveCamera(camera.live, camera.health) for camera in node.cameras}
+        token = settings.live_view.token.get_secret_value()
+        live = LivePage(settings.site, token, cameras, lambda name: metrics.live_images.labels(name).inc())
+        logger.info("the live view is at %s/live", url_of(settings.page_host, listener))
+    api = build_api(node.readiness, metrics, node.threads, node.read_metrics, live)
     server = BackgroundServer(api, listener, on_failure=count)
     server.start()
     return server
@@ -162,6 +172,7 @@ def _camera(
     metrics: NodeMetrics,
     new_id: Callable[[], str],
 ) -> CameraParts:
+    health, live = CameraMetrics(), LiveFrames()
     account = PrivacyAccountant(account_path(settings.data, camera.name), settings.privacy, utc=time.time)
     parts = PipelineParts(
         detector,
@@ -174,14 +185,15 @@ def _camera(
         OpenHazards(settings.data / "hazards" / f"{camera.name}.json"),
         len(settings.cameras),
         settings.data / "prototypes" / f"{camera.name}.json",
+        live,
     )
-    health = CameraMetrics()
     return CameraParts(
         camera.name,
         health,
         account,
         lambda: _source(camera, settings.data),
         lambda: CameraPipeline(camera, parts, health),
+        live,
         silence_limit_s=SILENCE_LIMIT_S if parse_source(camera.source).is_camera else None,
     )
 

@@ -4,6 +4,7 @@ messaging.errors.BlindspotError
 └── EdgeError
     ├── SourceError             the camera or the file: unreadable, ended, gone (the reader reconnects)
     │   └── UndecodableImage    an image of a live camera that cannot be decoded; it is connected again
+    ├── NoLiveFrame             a camera of the live view that gives no frame now
     ├── ImageRefused            an image file that is cut off, too large, damaged or of another format
     ├── DetectorError           inference failed; must not be treated as an empty street
     ├── BundleRefused           a detector bundle that breaks its contract; the incumbent stays
@@ -26,6 +27,10 @@ class SourceError(EdgeError):
 
 class UndecodableImage(SourceError):
     """An image of a live camera that cannot be decoded; the connection ends with it."""
+
+
+class NoLiveFrame(EdgeError):
+    """There is no image for the live view now; the message names the camera."""
 
 
 class ImageRefused(EdgeError):

@@ -89,6 +89,9 @@ class NodeMetrics(MetricSet):
         self.camera_failures = self.mirrored_counter(
             "camera_failures", "Connections to a camera that failed or ended", "camera"
         )
+        self.live_images = self.counter(
+            "live_images", "Images of a camera that the live view has given", "camera"
+        )
         self.decode_errors = self.mirrored_counter(
             "decode_errors", "Images of a camera that could not be decoded", "camera"
         )

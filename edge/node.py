@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from edge.answers import RequestAnswers
@@ -20,6 +20,7 @@ from edge.camera.health import CameraMetrics, SourceTotals
 from edge.camera.sources import FrameSource
 from edge.errors import SourceError
 from edge.health import Readiness, give_way, resident_mb, running_s
+from edge.live.frames import LiveFrames
 from edge.metrics import NodeMetrics
 from edge.outbox.outbox import Outbox
 from edge.pipeline import CameraPipeline
@@ -60,6 +61,7 @@ class CameraParts:
     accountant: PrivacyAccountant
     open: Callable[[], FrameSource]
     make_pipeline: Callable[[], CameraPipeline]
+    live: LiveFrames = field(default_factory=LiveFrames)
     silence_limit_s: float | None = None
 
 
@@ -99,6 +101,11 @@ class Node:
         self._started = time.monotonic()
         self._last_state: tuple[object, ...] = ()
         self._beat_s = 0.0
+
+    @property
+    def cameras(self) -> tuple[CameraParts, ...]:
+        """Its cameras."""
+        return self._parts.cameras
 
     def start(self) -> None:
         """Load what served before, then start all threads."""

@@ -21,6 +21,7 @@ from edge.evidence.collector import Comparisons, Evidence, EvidenceCollector, Fr
 from edge.evidence.kept_frames import KeptFrames
 from edge.evidence.recall_counter import above_threshold, recall_tallies
 from edge.evidence.teacher import Teacher, TeacherResult
+from edge.live.frames import LiveFrames
 from edge.metrics import NodeMetrics
 from edge.privacy.accountant import PrivacyAccountant
 from edge.privacy.appearances import Contribution
@@ -79,6 +80,7 @@ class PipelineParts:
     open_hazards: OpenHazards
     cameras: int = 1
     sums: Path | None = None
+    live: LiveFrames = field(default_factory=LiveFrames)
 
 
 class CameraPipeline:
@@ -87,10 +89,9 @@ class CameraPipeline:
     def __init__(self, camera: CameraSettings, parts: PipelineParts, health: CameraMetrics) -> None:
         """Needs a detector with a model: its bundle has classes, thresholds and embedding width."""
         bundle = parts.detector.description
-        self.health = health
         self._camera, self._parts = camera.name, parts
         self._digest, self._description = parts.detector.digest, bundle
-        self._stills = camera.stills
+        self.health, self._stills = health, camera.stills
         self._tags = ConditionMemory(interval_s=0.0 if camera.stills else 1.0)
         self._motion = MotionFilter()
         self._tracker = ByteTracker(bundle, SINGLE_IMAGE if camera.stills else TrackerSettings())
@@ -124,11 +125,13 @@ class CameraPipeline:
         motion = None if self._stills else self._motion.observe(frame.image, frame.time_s)
         if motion and self._parts.evidence.motion_filter and not motion.needs_inference:
             self.health.skipped += 1
+            self._parts.live.offer(frame)
             return FrameResult(skipped=True)
         started = time.perf_counter()
         model, found = self._detect(frame)
         taken_s = time.perf_counter() - started
         self.health.processed(taken_s)
+        self._parts.live.inferred(frame, found, model.description)
         height, width = frame.image.shape[:2]
         self._resize(width, height)
         update = self._tracker.update(found, frame.time_s)
@@ -143,7 +146,8 @@ class CameraPipeline:
         evidence = self._collect_evidence(model, context)
         self._remember(model.description, update, evidence, context)
         self._count(model.description, found, evidence)
-        job = Job(context, model, taken_s, None, self._shadow_of(shadow), (width, height))
+        beside = shadow if shadow is not None and shadow.incumbent_digest == self._digest else None
+        job = Job(context, model, taken_s, None, beside, (width, height))
         self.kept.offer(context, model.description)
         self.comparisons.offer(job, views=self._views_are_due())
         dropped = self.comparisons.take_dropped()
@@ -224,10 +228,6 @@ class CameraPipeline:
                     self._parts.teacher, self._description, self._sparse, self.comparisons.sampler.inclusion
                 )
             return self._teacher
-
-    def _shadow_of(self, shadow: ShadowRun | None) -> ShadowRun | None:
-        """The shadow run, if its incumbent is the model in service."""
-        return shadow if shadow is not None and shadow.incumbent_digest == self._digest else None
 
     def _show_to(self, shadow: ShadowRun, job: Job, result: TeacherResult | None) -> None:
         shadow.process(

@@ -7,13 +7,15 @@ Validation does no I/O.
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.fields import Slug
 from messaging.releases import ExecutionProvider
 from messaging.runtime.addresses import masked_address, masked_values
+
+LEAST_TOKEN = 20
 
 
 class _Section(BaseModel):
@@ -212,12 +214,31 @@ class UpdateSettings(_Section):
     guard: GuardSettings = GuardSettings()
 
 
+class LiveViewSettings(_Section):
+    """Live images of the cameras on the node's own page, for whoever has the token.
+
+    `token`: the password of `/live` (any user name), at least 20 characters; write `${VARIABLE}`, which is
+    read from the environment, or from the file that `VARIABLE_FILE` names.
+    """
+
+    token: SecretStr
+
+    @field_validator("token")
+    @classmethod
+    def _is_long_enough(cls, token: SecretStr) -> SecretStr:
+        length = len(token.get_secret_value())
+        if length < LEAST_TOKEN:
+            raise ValueError(f"it has {length} characters; give a random one of at least {LEAST_TOKEN}")
+        return token
+
+
 class NodeSettings(_Section):
     """The whole configuration.
 
     `providers` are execution providers of ONNX Runtime for all models, the best first: `tensorrt`, `cuda`,
     `openvino`, `coreml`, `cpu`. Empty means all that the installed runtime has, except TensorRT. A model
-    runs on none that is not in the list.
+    runs on none that is not in the list. Health, metrics and, with `live_view`, live images are answered on
+    `page_port` (0: any free one), on this machine unless `page_host` is another of its addresses.
     """
 
     site: Slug
@@ -233,6 +254,7 @@ class NodeSettings(_Section):
     updates: UpdateSettings = UpdateSettings()
     page_host: str = "127.0.0.1"
     page_port: int | None = Field(default=None, ge=0, le=65535)
+    live_view: LiveViewSettings | None = None
     detector_threads: int = Field(default=1, ge=1, le=64)
     providers: tuple[ExecutionProvider, ...] = ()
 
@@ -241,6 +263,12 @@ class NodeSettings(_Section):
         names = [camera.name for camera in self.cameras]
         if len(set(names)) != len(names):
             raise ValueError(f"camera names must differ; got {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_live_view_has_a_page(self) -> Self:
+        if self.live_view is not None and self.page_port is None:
+            raise ValueError("live_view needs a page_port, on which it is shown")
         return self
 
     def shown(self) -> dict[str, Any]:

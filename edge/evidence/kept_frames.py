@@ -75,7 +75,7 @@ class KeptFrames:
             last is not None and abs(at_utc - last) < self._settings.every_s  # a clock may be set back
         ):
             return
-        image, boxes = _scaled(context.frame.image, context.detections)
+        image, boxes = scaled(context.frame.image, context.detections)
         done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         if not done:
             return
@@ -103,8 +103,8 @@ class KeptFrames:
         return sorted(found, key=lambda frame: abs(frame.at_utc - at_utc))
 
 
-def _scaled(image: Image, detections: Detections) -> tuple[Image, Detections]:
-    """Image and boxes in a size that is kept; the boxes without embeddings."""
+def scaled(image: Image, detections: Detections) -> tuple[Image, Detections]:
+    """Image and boxes, at most `LONGEST_SIDE` pixels wide and high; the boxes without embeddings."""
     height, width = image.shape[:2]
     if max(width, height) <= LONGEST_SIDE:
         change = SizeChange(1.0, 1.0)

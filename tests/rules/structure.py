@@ -67,6 +67,7 @@ FLOORS = {
             "outbox",
             "metrics",
             "health",
+            "live",
             "comparisons",
             "pipeline",
             "answers",

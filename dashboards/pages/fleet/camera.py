@@ -20,8 +20,9 @@ from messaging.resources import FailureModeResource, HazardResource
 
 SHOWN = 100
 LIVE = (
-    "There is no live image here, since images never leave the site: this camera can be watched only on the "
-    "local network of its site."
+    "There is no live image here, since images never leave the site: this camera can be watched only at its "
+    "own node on the local network of the site, at /live of its page_port, once its node.yaml has a token "
+    "for live_view (docs/deploy-a-site.md, “Watch a camera at the site”)."
 )
 NOT_KNOWN = Empty(
     "This camera is in no heartbeat of its site, or the site is not known. This command lists the cameras:",

@@ -1,0 +1,1 @@
+"""Live images of the cameras for people at the site, on the page of the node."""
