@@ -62,7 +62,11 @@ def palette(theme: str) -> Palette:
 def axes(colours: Palette) -> dict[str, Any]:
     """Options that all charts have: grid, text, tooltip, lines of the axes."""
     line = {"lineStyle": {"color": colours.line}}
-    axis = {"axisLine": line, "splitLine": line, "axisLabel": {"color": colours.soft}}
+    axis = {
+        "axisLine": line,
+        "splitLine": line,
+        "axisLabel": {"color": colours.soft, "hideOverlap": True},
+    }
     return {
         "animation": False,
         "textStyle": {"color": colours.ink, "fontFamily": "inherit"},
@@ -71,6 +75,30 @@ def axes(colours: Palette) -> dict[str, Any]:
         "tooltip": {"trigger": "axis", "backgroundColor": colours.card, "textStyle": {"color": colours.ink}},
         "xAxis": {"type": "time", **axis},
         "yAxis": {"type": "value", **axis},
+    }
+
+
+def series_colour(place: int, colours: Palette) -> str:
+    """The colour of the series at a place: those of the palette in turn, the second time paler."""
+    colour = colours.series[place % len(colours.series)]
+    return colour if place < len(colours.series) else _mixed(colour, colours.card)
+
+
+def _mixed(one: str, other: str) -> str:
+    """The colour in the middle between two, all as `#rrggbb`."""
+    halves = ((int(one[at : at + 2], 16) + int(other[at : at + 2], 16)) // 2 for at in (1, 3, 5))
+    return "#" + "".join(f"{half:02x}" for half in halves)
+
+
+def legend(colours: Palette, **options: Any) -> dict[str, Any]:
+    """The legend of a chart on one line; what has no place there is reached with the arrows at its end."""
+    return {
+        "type": "scroll",
+        "textStyle": {"color": colours.ink},
+        "pageIconColor": colours.accent,
+        "pageIconInactiveColor": colours.soft,
+        "pageTextStyle": {"color": colours.soft},
+        **options,
     }
 
 

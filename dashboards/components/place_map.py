@@ -120,7 +120,7 @@ class PlaceMap:
         )
         circle.run_method("bindPopup", str(place.popup))
         if place.label:
-            beside = {"permanent": labelled, "direction": "right", "offset": [6 + place.rank, 0]}
+            beside = {"permanent": labelled, "direction": "auto", "offset": [6 + place.rank, 0]}
             circle.run_method("bindTooltip", str(join(place.label)), beside)
         return circle
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboards import phrases
-from dashboards.components.charts import axes
+from dashboards.components.charts import axes, legend, series_colour
 from dashboards.theme import Palette
 from messaging.api.mode_history import ModeHistoryResource, RecallDay
 
@@ -32,10 +32,10 @@ def history_options(history: ModeHistoryResource, colours: Palette) -> dict[str,
     name = {"nameTextStyle": {"color": colours.soft, "align": "left"}, "nameLocation": "end"}
     options |= {
         "tooltip": {**options["tooltip"], "trigger": "item", "formatter": "{b}", "confine": True},
-        "legend": {
-            "top": 0, "right": 8, "type": "scroll", "itemGap": 14, "itemWidth": 12, "itemHeight": 9,
-            "textStyle": {"color": colours.ink}, "data": [phrases.readable(s) for s in sources(history)],
-        },
+        "legend": legend(
+            colours, top=0, right=8, itemGap=24, itemWidth=12, itemHeight=9,
+            data=[phrases.readable(s) for s in sources(history)],
+        ),
         "grid": [
             {"left": 52, "right": 20, "top": 48, "height": 110},
             {"left": 52, "right": 20, "top": 212, "height": 110},
@@ -60,22 +60,21 @@ def sources(history: ModeHistoryResource) -> tuple[str, ...]:
 
 
 def _bars(history: ModeHistoryResource, colours: Palette) -> list[dict[str, Any]]:
-    """One series a source; sources beyond the palette share the colour of secondary text."""
-    shown = [*colours.series, *[colours.soft] * len(sources(history))]
+    """One series a source."""
     return [
         {
             "type": "bar",
             "name": phrases.readable(source),
             "stack": "evidence",
             "barWidth": BAR_PX,  # of its own, a single bar would widen the axis
-            "itemStyle": {"color": colour},
+            "itemStyle": {"color": series_colour(place, colours)},
             "data": [
                 {"value": [day.at * 1000 + DAY_MS // 2, number], "name": _bar_text(day.at, source, number)}
                 for day in history.evidence
                 if (number := day.sources.get(source))
             ],
         }
-        for source, colour in zip(sources(history), shown, strict=False)
+        for place, source in enumerate(sources(history))
     ]
 
 

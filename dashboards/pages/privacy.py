@@ -13,7 +13,7 @@ from typing import Any
 from nicegui import ui
 
 from dashboards import phrases
-from dashboards.components.charts import Chart, axes, palette
+from dashboards.components.charts import Chart, axes, legend, palette, series_colour
 from dashboards.components.empty import Empty
 from dashboards.components.long_table import LongTable
 from dashboards.components.pills import pill
@@ -174,16 +174,17 @@ def days_options(days: Sequence[LedgerDayResource], since: int, colours: Palette
     options = axes(colours)
     return {
         **options,
-        "legend": {"type": "scroll", "textStyle": {"color": colours.ink}, "bottom": 0, "itemGap": 28},
+        "legend": legend(colours, bottom=0, itemGap=28),
         "grid": {**options["grid"], "bottom": 56},
         "series": [
             {
                 "name": phrases.readable(kind),
                 "type": "bar",
                 "stack": "all",
+                "itemStyle": {"color": series_colour(place, colours)},
                 "data": [[1000 * at, round(sums[kind, at] / 1e3, 3)] for at in first],
             }
-            for kind in kinds
+            for place, kind in enumerate(kinds)
         ],
     }
 

@@ -15,6 +15,8 @@ from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, received
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
 
 pytestmark = BROWSER_TEST
+GAPS = """(dialog) => [...dialog.querySelectorAll("h2 + p, p + p, p + ul")].map((one) =>
+    one.getBoundingClientRect().top - one.previousElementSibling.getBoundingClientRect().bottom)"""
 
 
 def test_the_overview_leads_to_a_hazard_and_back_to_its_site(cloud: FilledCloud, tab: Tab) -> None:
@@ -255,6 +257,7 @@ def test_the_reports_of_a_revoked_site_are_deleted_once_the_plan_is_confirmed(
     tab.page.click("#site button:has-text('Remove its reports')")
     tab.wait_for_text(".dialog", "4 hazards,")
     tab.wait_for_text(".dialog", f"{cloud.campaign}: ")
+    assert min(tab.page.eval_on_selector(".dialog", GAPS)) >= 8, "paragraphs are apart"
     tab.page.click(".dialog button:has-text('Cancel')")
     removal = cloud.services.histories.removal
     assert removal.counts("north")["hazards"] == 4

@@ -23,6 +23,13 @@ TILE = cv2.imencode(".png", np.full((256, 256, 3), 230, np.uint8))[1].tobytes()
 TILE_IS_SHOWN = (
     "[...document.querySelectorAll('#map-card img.leaflet-tile')].some(tile => tile.naturalWidth === 256)"
 )
+LABELS_ARE_INSIDE = """() => {
+    const edge = document.querySelector("#map-card .place-map").getBoundingClientRect();
+    return [...document.querySelectorAll("#map-card .leaflet-tooltip")].every((label) => {
+        const { left, right } = label.getBoundingClientRect();
+        return edge.left <= left && right <= edge.right;
+    });
+}"""
 FIRST_OF_THE_MAP_IS_LOST = """
 Object.defineProperty(window, "socket", {
   get() { return this.kept; },
@@ -96,6 +103,21 @@ def test_sites_are_on_a_map_with_their_state_and_a_link(cloud: FilledCloud, tab:
     tab.page.click("#map-card .leaflet-popup a:has-text('north')")
     tab.page.wait_for_url("**/sites/north")
     assert tab.violations == []
+
+
+def test_on_a_narrow_screen_no_label_of_a_map_is_cut(
+    cloud: FilledCloud, chromium: Any, page_process: PageProcess
+) -> None:
+    cloud.fill()
+    for site in ("north", "south"):
+        cloud.reports.quarantine_site(site, True)
+    cloud.start()
+    tab = Tab(chromium, page_process, width=390)
+    tab.open("/sites", "#map-card .leaflet-overlay-pane path")
+    for site in ("north", "south"):
+        tab.wait_for_text("#map-card .leaflet-tooltip", f"{site}: quarantined")
+    tab.page.wait_for_function(LABELS_ARE_INSIDE)
+    tab.page.close()
 
 
 def test_the_overview_has_the_map_once_a_site_has_a_position(cloud: FilledCloud, tab: Tab) -> None:

@@ -29,6 +29,8 @@ CUT = """(table) => [table.querySelector(".ag-center-cols-viewport"),
     .map((one) => one.textContent)"""
 """The texts, or the columns of the table, that are wider than their place."""
 
+WIDER = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+
 
 def dead_letter(integration: str) -> HazardDelivery:
     now = int(time.time())
@@ -77,3 +79,21 @@ def test_a_table_changes_between_columns_and_cards_with_the_screen(cloud: Filled
     tab.page.set_viewport_size({"width": 1440, "height": 900})
     tab.page.wait_for_selector("#sites .row-card", state="detached")
     tab.page.wait_for_selector("#sites .ag-header-cell-text:has-text('last heartbeat')")
+
+
+def test_on_a_narrow_screen_plain_tables_of_a_page_are_not_wider_than_it(
+    cloud: FilledCloud, tab: Tab
+) -> None:
+    cloud.fill()
+    cloud.trained()
+    cloud.start()
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    campaign = f"/campaigns/{cloud.campaign}"
+    for address, waited_for in {
+        f"{campaign}/comparison": "#comparison-shadow .scroll td.what",
+        campaign: "#comparison .scroll td.what",
+        "/failure-modes/fire.night-clear.missed": "#mode-campaigns .scroll td",
+    }.items():
+        tab.open(address, waited_for)
+        assert tab.page.eval_on_selector_all(".page .scroll", WIDER) == [], address
+    assert tab.violations == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dashboards import theme
+from dashboards.components.charts import legend
 from dashboards.theme import DARK, LIGHT, Palette
 
 AA = 4.5
@@ -28,11 +29,28 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours as `#rrggbb`, at least 1."""
+    first, second = sorted(map(luminance, (one, other)))
+    return (second + 0.05) / (first + 0.05)
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize(("text", "ground"), PAIRS)
 def test_text_has_enough_contrast(palette: Palette, text: str, ground: str) -> None:
-    first, second = sorted(luminance(colour(palette, name)) for name in (text, ground))
-    assert (second + 0.05) / (first + 0.05) >= AA
+    assert contrast(colour(palette, text), colour(palette, ground)) >= AA
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_and_arrows_of_a_legend_have_enough_contrast(palette: Palette) -> None:
+    shown = legend(palette, bottom=0)
+    colours = (
+        *(shown["textStyle"]["color"], shown["pageTextStyle"]["color"]),
+        *(shown["pageIconColor"], shown["pageIconInactiveColor"]),
+    )
+    assert [one for one in colours if contrast(one, palette.card) < AA] == []
+    assert shown["pageIconColor"] != shown["pageIconInactiveColor"]
+    assert shown["bottom"] == 0
 
 
 def test_the_style_sheet_uses_only_colours_of_the_palette() -> None:

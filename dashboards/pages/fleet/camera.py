@@ -45,7 +45,7 @@ async def page(view: PageView) -> None:
     heading(camera, f"Camera of {site}")
     with card("Health", name="camera"):
         health = Markup()
-        ui.html(element("p", LIVE, cls="rest"), sanitize=False)
+        ui.html(element("p", LIVE, cls="rest note"), sanitize=False)
     with card("Map", name="map-card"):
         city = PlaceMap(NO_POSITIONS, view.ground, description=f"map with camera {camera}")
     with card("Hazards", name="hazards-card", aside=f"the latest {SHOWN}"):

@@ -1,8 +1,9 @@
-"""A sparkline starts at zero, so that its height is a count and not a change."""
+"""A sparkline starts at zero, so that its height is a count; more series than colours are paler."""
 
 import re
 
-from dashboards.components.charts import sparkline
+from dashboards.components.charts import series_colour, sparkline
+from dashboards.theme import DARK, LIGHT
 
 
 def heights(markup: str) -> list[float]:
@@ -24,3 +25,11 @@ def test_half_of_the_highest_value_is_half_as_high() -> None:
 def test_one_value_makes_no_line_and_the_description_is_escaped() -> None:
     assert sparkline([1], "hazards") == ""
     assert "<title>&lt;b&gt;</title>" in sparkline([1, 2], "<b>")
+
+
+def test_no_two_of_eight_series_have_one_colour_and_the_first_are_those_of_the_palette() -> None:
+    for colours in (LIGHT, DARK):
+        found = [series_colour(place, colours) for place in range(8)]
+        assert len(set(found)) == 8
+        assert tuple(found[:4]) == colours.series
+    assert series_colour(4, LIGHT) == "#8fafd3"  # between #1f5fa8 and white
