@@ -85,7 +85,7 @@ class LivePage:
 
     def _list(self, _request: Request) -> Response:
         rows = "".join(
-            f'<li><a href="/live/{escape(name)}">{escape(name)}</a>: {escape(_state(name, camera))}</li>'
+            f'<li><a href="/live/{escape(name)}">{escape(name)}</a>: {escape(_state(camera))}</li>'
             for name, camera in self.cameras.items()
         )
         return _html(f"Cameras of {self.site}", f"<ul>{rows}</ul><p>{NOTE}</p>")
@@ -96,8 +96,8 @@ class LivePage:
         if camera is None:
             return self._unknown(name)
         body = (
-            f'<p><img src="/live/{escape(name)}.jpg" width="100%" alt="{escape(_state(name, camera))}"></p>'
-            f'<p>{escape(_state(name, camera))}</p><p><a href="/live">All cameras</a>. {NOTE}</p>'
+            f'<p><img src="/live/{escape(name)}.jpg" width="100%" alt="{escape(_state(camera))}"></p>'
+            f'<p>The camera {escape(_state(camera))}.</p><p><a href="/live">All cameras</a>. {NOTE}</p>'
         )
         return _html(f"{name} at {self.site}", body, refresh_s=REFRESH_S)
 
@@ -124,16 +124,18 @@ class LivePage:
         return PlainTextResponse(f"site {self.site} has no camera {name[:40]} (it has {known})", 404)
 
 
-def _state(name: str, camera: LiveCamera) -> str:
+def _state(camera: LiveCamera) -> str:
     if camera.health.connected:
-        return f"camera {name} gives frames"
-    why = f": {camera.health.problem}" if camera.health.problem else ""
-    return f"camera {name} gives no frames{why}"
+        return "gives frames"
+    return "gives no frames" + (f": {camera.health.problem}" if camera.health.problem else "")
 
 
 def _html(title: str, body: str, *, refresh_s: int | None = None) -> Response:
     refresh = "" if refresh_s is None else f'<meta http-equiv="refresh" content="{refresh_s}">'
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">{refresh}'
+    shown = (
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+    )
+    head = f'<meta charset="utf-8">{shown}{refresh}'
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head>{head}<title>{escape(title)}</title></head>'
         f"<body><h1>{escape(title)}</h1>{body}</body></html>"

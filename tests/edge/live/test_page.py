@@ -192,12 +192,12 @@ def test_no_other_origin_gets_anything_and_no_cache_keeps_it(path: str) -> None:
 def test_the_page_lists_the_cameras_and_each_has_a_page_that_refreshes_without_a_script() -> None:
     health = CameraMetrics()
     client = view(LiveFrames(), health, [])
-    assert 'href="/live/yard">yard</a>: camera yard gives no frames' in with_token(client, "/live").text
+    assert 'href="/live/yard">yard</a>: gives no frames' in with_token(client, "/live").text
     health.received()
     page = with_token(client, "/live/yard").text
     assert '<meta http-equiv="refresh" content="1">' in page
     assert '<img src="/live/yard.jpg"' in page
-    assert "camera yard gives frames" in page
+    assert "The camera gives frames." in page
     assert "<script" not in page
 
 

@@ -31,7 +31,7 @@ def test_a_running_node_shows_its_camera_to_whoever_has_the_token_and_stores_not
         answer = client.get("/live/yard.jpg", timeout=30.0)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
         assert decode_image(answer.content, "the image").shape == (48, 64, 3)
-        assert "camera yard gives frames" in client.get("/live/yard").text
+        assert "The camera gives frames." in client.get("/live/yard").text
         metrics = client.get("/metrics").text
         assert 'blindspot_edge_live_images_total{camera="yard"} 1.0' in metrics
     log = node.log.read_text()
