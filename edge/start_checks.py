@@ -34,6 +34,7 @@ from messaging.nats.credentials import read_key
 from messaging.nats.subjects import inbox_prefix
 from messaging.releases import ExecutionProvider, Role
 from messaging.reports import HazardEvent
+from messaging.runtime.addresses import is_loopback
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
@@ -111,6 +112,16 @@ def execution_provider(providers: Sequence[ExecutionProvider]) -> CheckResult:
     return replace(result, warning=granted is not None and granted.fallback)
 
 
+def live_view(host: str, port: int) -> CheckResult:
+    """Where the live view is; a warning where others can read what crosses the network."""
+    shown = f"[{host}]" if ":" in host else host
+    where = f"http://{shown}:{port}/live"
+    if is_loopback(host):
+        return CheckResult("live view", True, where)
+    plain = "it is not encrypted, so only for a network that you trust"
+    return CheckResult("live view", True, f"{where}; {plain}", warning=True)
+
+
 def named(settings: NodeSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     yield opened("trust expiry", lambda: _unexpired(settings))
@@ -119,6 +130,8 @@ def named(settings: NodeSettings) -> Iterator[CheckResult]:
     yield opened("mirror folder", lambda: _mirror(settings.mirror))
     if settings.page_port is not None:
         yield free_port("page_port", settings.page_host, settings.page_port)
+        if settings.live_view is not None:
+            yield live_view(settings.page_host, settings.page_port)
     seed = settings.broker.credentials
     if seed is not None:
         usable = opened("broker credentials", lambda: f"{seed}: key {read_key(seed).public[:12]}")

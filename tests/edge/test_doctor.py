@@ -17,7 +17,7 @@ from edge.doctor import examine
 from edge.gate.start_checks import clock_fault
 from edge.gate.start_checks import named as gate_named
 from edge.settings import NodeSettings
-from edge.start_checks import execution_provider, named, needed
+from edge.start_checks import execution_provider, live_view, named, needed
 from messaging.errors import ConfigurationError
 from messaging.nats.broker import EmbeddedBroker
 from messaging.nats.broker_config import site_config
@@ -133,6 +133,35 @@ def test_a_seed_that_others_may_read_and_a_taken_port_are_findings(tmp_path: Pat
         faults = _faults(config)
     assert f"chmod 600 {seed}" in faults["broker credentials"]
     assert f"127.0.0.1:{node.port}: Address already in use" in faults["page_port"]
+
+
+@pytest.mark.parametrize(
+    ("host", "detail", "warning"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:9801/live", False),
+        ("::1", "http://[::1]:9801/live", False),
+        (
+            "192.168.40.7",
+            "http://192.168.40.7:9801/live; it is not encrypted, so only for a network that you trust",
+            True,
+        ),
+    ],
+)
+def test_a_live_view_outside_of_loopback_is_a_warning(host: str, detail: str, warning: bool) -> None:
+    found = live_view(host, 9801)
+    assert (found.ok, found.detail, found.warning) == (True, detail, warning)
+
+
+def test_the_live_view_is_among_what_a_configuration_names(tmp_path: Path) -> None:
+    node = NodeFolder(tmp_path)
+    node.sign_model()
+    done = CliRunner().invoke(
+        app,
+        ["doctor", "-c", str(node.write_config(live_view={"token": "a-token-of-the-live-view"})), "--json"],
+    )
+    assert json.loads(done.stdout)["live view"]["detail"] == f"http://127.0.0.1:{node.port}/live"
+    done = CliRunner().invoke(app, ["doctor", "-c", str(node.write_config()), "--json"])
+    assert "live view" not in json.loads(done.stdout)
 
 
 def test_the_exit_code_is_3_with_one_line_a_finding_and_the_json_form_stays(tmp_path: Path) -> None:
