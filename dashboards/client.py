@@ -21,6 +21,7 @@ from messaging.tls.connections import tls_fault
 R = TypeVar("R", bound=BaseModel)
 TIMEOUT_S = 10.0
 MAX_PAGES, PAGE_ITEMS = 50, 500
+_IN_PATH = "path."  # a part of the path that is not valid, in the cloud's sentence
 _OF_OBJECTS: Mapping[int, type[CloudRefused]] = {NOT_FOUND: NotThere, CONFLICT: NotInThisState}
 
 
@@ -159,6 +160,8 @@ class CloudClient:
         kind = _OF_OBJECTS.get(answer.status_code)
         if kind is not None and detail is not None:
             return kind(detail)
+        if detail is not None and detail.startswith(_IN_PATH):  # no object can have this name
+            return NotThere(f"nothing has this address: {detail.removeprefix(_IN_PATH)}")
         status, path = answer.status_code, answer.request.url.path
         return CloudRefused(
             f"the cloud at {self.url} answered {status} to {path}: {detail or 'no reason given'}"

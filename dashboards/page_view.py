@@ -20,7 +20,8 @@ from dashboards.access.current import current_viewer
 from dashboards.access.guard import login_address
 from dashboards.access.viewer import Viewer
 from dashboards.components.banner import Banner
-from dashboards.errors import DashboardError, NotInThisState, SessionEnded
+from dashboards.errors import DashboardError, NotInThisState, NotThere, SessionEnded
+from dashboards.markup import Html, element
 from dashboards.reads import SharedReads
 from dashboards.scope import Scope
 from dashboards.settings import MapSettings
@@ -31,6 +32,8 @@ R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 REFRESH_S = 2.0
 BETWEEN_S = 0.05
+MISSING_EVERY_S = 10.0
+"""How often it is asked whether an object that the cloud does not have is there by now."""
 Refresh = Callable[[], Awaitable[None]]
 
 
@@ -90,20 +93,25 @@ class PageView:
     def live(self, refresh: Refresh, *, every_s: float = REFRESH_S) -> Refresh:
         """Run `refresh` now, at every change, and at least every `every_s` while the page is open.
 
-        What is slow to read has a longer `every_s`, and does not follow changes. What is returned runs it at
-        once, and shows an error as every other time.
+        What is slow to read has a longer `every_s`, and does not follow changes. What the cloud does not have
+        is read every `MISSING_EVERY_S`. What is returned runs `refresh` at once, and shows an error as every
+        other time.
         """
-        follows = every_s <= REFRESH_S
+        follows, page = every_s <= REFRESH_S, self.banner.missing
 
         async def once() -> None:
             change = self.reads.next_change()
-            await self._refreshed(refresh)
-            if follows:
+            there = await self._refreshed(refresh, page)
+            timer.interval = (BETWEEN_S if follows else every_s) if there else MISSING_EVERY_S
+            if follows and there:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(change.wait(), every_s)
 
-        ui.timer(BETWEEN_S if follows else every_s, once)
-        return lambda: self._refreshed(refresh)
+        async def again() -> None:
+            await self._refreshed(refresh, page)
+
+        timer = ui.timer(BETWEEN_S, once)
+        return again
 
     async def answer(self, reading: Callable[[], Awaitable[T]]) -> T | None:
         """What is read for a dialog that was clicked; None if that fails, which is said in a sentence."""
@@ -126,9 +134,7 @@ class PageView:
                     raise
                 await change()
         except DashboardError as error:
-            if isinstance(
-                error, NotInThisState
-            ):  # someone else was first: what they made of it is shown at once
+            if isinstance(error, (NotInThisState, NotThere)):  # someone was first: their change is shown now
                 self.reads.forget()
             ui.notify(str(error), type="negative", multi_line=True, timeout=0, close_button="Close")
             return False
@@ -136,16 +142,34 @@ class PageView:
         ui.notify(done, type="positive")
         return True
 
-    async def _refreshed(self, refresh: Refresh) -> None:
+    async def _refreshed(self, refresh: Refresh, page: set[object]) -> bool:
+        """Run `refresh` and show how it went, while `page` is open; False if what is read is not there."""
         try:
             current_viewer()  # what others read is shown to nobody whose session has ended
             await refresh()
         except SessionEnded as error:
             self.banner.show(error, log_in=_login_address())
+        except NotThere as error:
+            if self.banner.missing is page:
+                self.banner.show_missing(error, self._to_list(), refresh)
+            return False
         except DashboardError as error:
             self.banner.show(error)
         else:
-            self.banner.clear(self.now())
+            if self.banner.missing is page:
+                self.banner.clear(self.now(), refresh)
+        return True
+
+    def _to_list(self) -> Html:
+        """A link to the list of what this page is about, which the first part of its address names.
+
+        A page about no object lacks what its query names: the link is to the same page without a query.
+        """
+        path = ui.context.client.sub_pages_router.current_path.partition("?")[0]
+        if not self.parameters:
+            return element("a", "All sites", href=path)
+        name = path.strip("/").partition("/")[0]
+        return element("a", f"All {name.replace('-', ' ')}", href=self.scope.link(name))
 
 
 def _login_address() -> str:

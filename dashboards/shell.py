@@ -85,6 +85,7 @@ def build_shell(
                 scope = Scope.of_query(query)
                 links.show(navigation_markup(navigation, arguments.path, scope))
                 choice.show(scope)
+                banner.begin()
                 parameters = arguments.path_parameters
                 await entry.build(PageView(viewer, scope, reads, banner, ground, parameters, query))
 

@@ -3,7 +3,7 @@
 from dashboards import phrases
 from dashboards.components.login_dialog import LoginDialog
 from dashboards.components.section import Markup
-from dashboards.errors import DashboardError
+from dashboards.errors import DashboardError, NotThere
 from dashboards.markup import Html, element
 
 
@@ -14,6 +14,12 @@ class Banner:
         self.login = login
         self._read_at: float | None = None
         self._error, self._status = Markup("banner"), Markup("status")
+        self.missing: set[object] = set()
+        """What reads the page of the address and found nothing; a set of its own for each page."""
+
+    def begin(self) -> None:
+        """Another page is opened: what the one before lacked does not concern it."""
+        self.missing = set()
 
     def show(self, error: DashboardError, *, log_in: str | None = None) -> None:
         """State an error, and from when the data below it are; `log_in`: the address that helps.
@@ -32,8 +38,21 @@ class Banner:
         self._error.show(sentence)
         self._status.show(Html(""))
 
-    def clear(self, now: float) -> None:
-        """Take the error back: everything was read at `now` (s since 1970)."""
+    def show_missing(self, error: NotThere, to_list: Html, reader: object) -> None:
+        """State that what the page is about is not there, with a link to the list of what is.
+
+        It stays until `reader` finds it, whatever else of the page can be read.
+        """
+        self.missing.add(reader)
+        text = f"{str(error).rstrip('.')}. "
+        self._error.show(element("p", text, to_list, cls="lost", role="alert"))
+        self._status.show(Html(""))
+
+    def clear(self, now: float, reader: object) -> None:
+        """Take the error back: `reader` has read everything at `now` (s since 1970)."""
+        self.missing.discard(reader)
+        if self.missing:
+            return
         self._read_at = now
         self.login.close()
         live = element(

@@ -70,6 +70,7 @@ def page_buttons(view: PageView, site: str, event: str) -> dict[str, ui.button]:
     for status, text in CHOICES.items() if view.may(UserRole.OPERATOR, one_site=True) else ():
         button = ui.button(text, on_click=lambda status=status: change(view, site, event, status))
         buttons[status] = button.props("outline no-caps")
+        button.set_visibility(False)  # until the status is known
     return buttons
 
 

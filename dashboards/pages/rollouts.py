@@ -168,6 +168,7 @@ def _actions(view: PageView, name: str) -> Callable[[RolloutResource], None]:
         colour = " color=negative" if verb in ("stop", "rollback") else ""
         button = ui.button(text, on_click=lambda verb=verb: change(verb))
         buttons[verb] = button.props(f"outline no-caps{colour}")
+        button.set_visibility(False)  # until the phase is known
 
     def show(rollout: RolloutResource) -> None:
         for verb, button in buttons.items():

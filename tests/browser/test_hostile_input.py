@@ -3,9 +3,23 @@
 import re
 import time
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import delete
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cloud.store.records import (
+    Campaign,
+    EvaluationRow,
+    Release,
+    Rollout,
+    RolloutEvent,
+    StageRecord,
+    SyntheticImage,
+)
 from dashboards.page_list import PAGES
 from dashboards.pages.settings.tabs import TABS
 from messaging.access_resources import NewUser, UserRole
@@ -14,6 +28,7 @@ from tests.browser.page_figures import names
 from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.dashboards.chromium import BROWSER_TEST, PageProcess, Tab
 from tests.support.hostile_text import LONG, RIGHT_TO_LEFT, SCRIPT, TEXTS
+from tests.support.waiting import wait_until
 
 pytestmark = BROWSER_TEST
 NAMES = (
@@ -54,22 +69,99 @@ def test_a_label_is_shown_as_it_was_typed_and_not_run(cloud: FilledCloud, tab: T
     assert tab.violations == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/sites/nowhere", "/hazards/north/nothing", "/failure-modes/none", "/campaigns/none", "/models/none",
-        "/rollouts/none", "/campaigns/none/images", "/campaigns/none/comparison",
-        f"/hazards?class_name={SCRIPT}", f"/sites/{SCRIPT}", f"/campaigns/{RIGHT_TO_LEFT}",
-        "/cameras/north/none", f"/cameras/north/{SCRIPT}",
-        "/settings/nothing", "/nothing",
-    ],
-)  # fmt: skip
-def test_a_page_of_what_does_not_exist_says_so(cloud: FilledCloud, tab: Tab, path: str) -> None:
+OF_OBJECTS = tuple(entry.path for entry in PAGES if "{" in entry.path)
+BY_STATE = ("/hazards/{site}/{event}", "/sites/{site}", "/campaigns/{campaign}", "/rollouts/{rollout}")
+"""Pages whose buttons depend on the state of their object."""
+
+
+@pytest.mark.parametrize("name", ["none", SCRIPT[SCRIPT.index("<img") :], RIGHT_TO_LEFT])
+def test_the_page_of_what_never_existed_says_so_and_leads_to_the_list(
+    cloud: FilledCloud, tab: Tab, name: str
+) -> None:
     cloud.fill()
     cloud.start()
-    tab.open(path, ".page")
-    tab.page.wait_for_selector(".lost, .empty")
+    for path in OF_OBJECTS:
+        parts = dict.fromkeys(re.findall(r"{(\w+)}", path), quote(name, safe=""))
+        tab.open(path.format(**parts), _way_to_list(path))
+        if tab.page.query_selector("main .lost"):
+            assert "http" not in tab.text("main .lost")
+        if path in BY_STATE:
+            assert tab.page.query_selector("main .actions button:visible") is None, path
+    for path in ("/nothing", f"/hazards?class_name={SCRIPT}"):
+        tab.open(path, ".lost, .empty")
     assert tab.page.evaluate("window.attacked") is None
+    assert tab.violations == []
+
+
+def _way_to_list(path: str) -> str:
+    """Selector of the link to the list of a page's objects, beside the sentence; tabs of the settings."""
+    name = path.split("/")[1]
+    where = "nav.tabs" if name == "settings" else ":is(.lost, .pages)"
+    return f"main {where} a[href^='/{name}']"
+
+
+def _remove_all(cloud: FilledCloud) -> None:
+    """Remove the sites as an admin does, and the rows that nothing removes while a cloud runs."""
+    removal = cloud.services.histories.removal
+    for site in ("north", "south"):
+        cloud.reports.revoke_site(site)
+        removal.remove(site, reject_images=False, by="ana")
+    with cloud.database.writing() as session:
+        for table in (EvaluationRow, SyntheticImage, StageRecord, RolloutEvent, Rollout, Release, Campaign):
+            session.execute(delete(table))
+
+
+def test_a_page_that_is_open_while_its_object_is_removed_says_so_and_waits_for_it(
+    cloud: FilledCloud, chromium: Any
+) -> None:
+    read: dict[str, list[float]] = {}
+
+    class Noting:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            status = 0
+
+            async def noting(message: Message) -> None:
+                nonlocal status
+                status = message.get("status", status)
+                await send(message)
+
+            await self._app(scope, receive, noting)
+            if status == 404:
+                read.setdefault(scope["path"], []).append(time.monotonic())
+
+    cloud.fill()
+    cloud.released()
+    cloud.app.add_middleware(Noting)
+    cloud.start()
+    process = PageProcess(cloud.folder.root)
+    values = names(cloud, campaign=cloud.campaign, rollout="r1")
+    tabs = {path: Tab(chromium, process) for path in OF_OBJECTS if "{tab}" not in path}
+    link = process.login()
+    context = chromium.new_context()
+    context.new_page().goto(link)
+    for path, tab in tabs.items():
+        tab.page.context.add_cookies(context.cookies())
+        tab.page.goto(process.address() + path.format(**values))
+        tab.page.wait_for_selector("main [role=status]")
+    _remove_all(cloud)
+    stays = {"/sites/{site}": "#site .pill:has-text('revoked')"}
+    for path, tab in tabs.items():
+        tab.page.wait_for_selector(stays.get(path, _way_to_list(path)))
+    wait_until(lambda: any(len(times) > 1 for times in read.values()), 60)
+    cloud.released()
+    for path in ("/rollouts/{rollout}", "/models/{digest}"):
+        tabs[path].page.wait_for_selector("main .lost", state="detached")
+    hazard = next(times for path, times in read.items() if "/hazards/" in path)  # what one page alone reads
+    assert all(after - before > 5 for before, after in pairwise(hazard)), read
+    assert [tab.violations for tab in tabs.values() if tab.violations] == []
+    for tab in tabs.values():
+        tab.page.close()
+    context.close()
+    ended, log = process.stop()
+    assert (ended, "Traceback" in log) == (0, False), log
 
 
 @pytest.mark.parametrize("wrong_by_s", [-86_400, 86_400], ids=["a day behind", "a day ahead"])

@@ -8,7 +8,7 @@ from dashboards.components.pills import pill
 from dashboards.components.place_map import NO_POSITIONS, PlaceMap
 from dashboards.components.section import Markup, card, facts, heading
 from dashboards.components.table import Table, link
-from dashboards.markup import Html, element
+from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.pages import failure_modes, hazards, missed_hazards
 from dashboards.scope import Scope
@@ -90,7 +90,7 @@ def place_of(places: tuple[PlaceResource, ...], site: str, camera: str) -> Place
 def health_markup(camera: CameraResource | None, scope: Scope) -> Html:
     """What the last heartbeat of its site states; counters are since the start of its node."""
     if camera is None:
-        return NOT_KNOWN.markup()
+        return join(NOT_KNOWN.markup(), element("p", link("All cameras", scope.link("cameras")), cls="pages"))
     state = pill("connected", "good") if camera.connected else pill("no image", "bad")
     spent = camera.epsilon_spent
     return facts(

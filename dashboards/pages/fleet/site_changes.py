@@ -76,6 +76,8 @@ def buttons_of(view: PageView, name: str) -> Callable[[SiteResource], None]:
         buttons["enrol"] = ui.button("Enrol again", on_click=again).props("outline no-caps")
         gone = ui.button("Remove its reports", on_click=lambda: remove(view, name))
         buttons["remove"] = gone.props("outline no-caps color=negative")
+    for button in buttons.values():
+        button.set_visibility(False)  # until the state of the site is known
 
     def show(site: SiteResource) -> None:
         for verb, button in buttons.items():
