@@ -49,6 +49,14 @@ def with_commas(children: Iterable[Child]) -> Html:
     return Html(", ".join(_text(child) for child in children if child is not None))
 
 
+def with_code(text: str) -> Html:
+    """The text, in which what is between two backticks is code."""
+    *pairs, rest = text.split("`")
+    if len(pairs) % 2:
+        return join(text)
+    return join(*(element("code", part) if n % 2 else part for n, part in enumerate(pairs)), rest)
+
+
 def table(headers: tuple[Child, ...], rows: list[Html]) -> Html:
     """A table with a header row; a text that begins with `#` is right-aligned, for numbers."""
     cells = (_header(header) for header in headers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboards import phrases
 from dashboards.components.empty import Empty
-from dashboards.markup import Html, element, number, row, table
+from dashboards.markup import Html, element, number, row, table, with_code
 from dashboards.scope import Scope
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
 
@@ -115,7 +115,7 @@ def regressions(found: EvaluationsResource) -> int:
 
 def notes_markup(found: EvaluationsResource) -> Html:
     """What the comparison cannot state, and how it is counted."""
-    return element("ul", *(element("li", note) for note in found.notes), cls="sentences")
+    return element("ul", *(element("li", with_code(note)) for note in found.notes), cls="sentences")
 
 
 def _columns(models: Sequence[EvaluatedModel]) -> list[_Column]:

@@ -51,7 +51,7 @@ STATUSES = {
     **{name: name.replace("_", " ") for name in ("open", "acknowledged", "resolved", "false_alarm")},
 }
 STATUS_TONES = {"open": "bad", "acknowledged": "busy", "resolved": "good", "false_alarm": "plain"}
-MAP_COLOURS = {0: "#5f6b7a", 1: "#7f8c9b", 2: "#7f8c9b", 3: "#d99a00", 4: "#d9641e", 5: "#b3261e"}
+MAP_COLOURS = {0: "var(--soft)", 1: "#7f8c9b", 2: "#7f8c9b", 3: "#d99a00", 4: "#d9641e", 5: "#b3261e"}
 """By the severity of the worst open hazard; 0: none is open."""
 NOT_DELIVERED = Empty(
     "Nothing of this hazard was queued for another system. Integrations are in cloud.yaml; this command "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.markup import Html, element, image, join, number, row, table, with_commas
+from dashboards.markup import Html, element, image, join, number, row, table, with_code, with_commas
 
 
 def test_text_is_escaped_and_finished_markup_is_not_escaped_again() -> None:
@@ -45,3 +45,9 @@ def test_headers_of_numbers_are_right_aligned() -> None:
 @pytest.mark.parametrize("cell", [element("td", "x"), number("x", cls="better")])
 def test_a_cell_that_is_finished_is_not_wrapped_again(cell: Html) -> None:
     assert row(cell, name="r", cls="worse") == f'<tr class="worse" data-row="r">{cell}</tr>'
+
+
+def test_what_is_between_two_backticks_is_code_and_a_single_one_is_text() -> None:
+    assert with_code("`a <b>` makes `c`.") == "<code>a &lt;b&gt;</code> makes <code>c</code>."
+    assert with_code("none") == "none"
+    assert with_code("a ` alone <") == "a ` alone &lt;"

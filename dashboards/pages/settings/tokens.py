@@ -23,7 +23,7 @@ COLUMNS = (
     Column("revoke", "", "html", width=96),
 )
 EMPTY = Empty(
-    "There is no API token yet. A program reads the API with one, as `Authorization: Bearer TOKEN`. "
+    "There is no API token yet. A program reads the API with one, in the header Authorization. "
     "This command makes one:",
     command="blindspot tokens add USER LABEL",
 )
