@@ -103,7 +103,7 @@ def _speed(settings: CloudSettings) -> Iterator[CheckResult]:
     yield CheckResult("speed", not speed.faults, detail, warning=not speed.complete)
     work = campaign_work(settings, CAMPAIGN_IMAGES)
     time = campaign_time(speed, work)
-    took = "could not be reckoned: not every rate was measured" if time is None else f"takes {time} here"
+    took = "is not estimated: not every rate was measured" if time is None else f"takes {time} here"
     yield CheckResult(
         f"campaign of {CAMPAIGN_IMAGES} images",
         True,

@@ -72,9 +72,10 @@ def refuse(origin: str, faults: list[Fault] | tuple[Fault, ...]) -> None:
     """Raise `DataRefused` if there is any fault, naming the first twenty and how to list the others."""
     if not faults:
         return
+    sentences = [str(fault).removeprefix(f"{origin}: ") for fault in faults[:SHOWN]]
     if len(faults) == 1:
-        raise DataRefused(f"{origin}: {faults[0]}")
-    lines = [f"{origin} has {len(faults)} faults:", *(f"  {fault}" for fault in faults[:SHOWN])]
+        raise DataRefused(f"{origin}: {sentences[0]}")
+    lines = [f"{origin} has {len(faults)} faults:", *(f"  {sentence}" for sentence in sentences)]
     if len(faults) > SHOWN:
         lines.append(f"  and {len(faults) - SHOWN} more; `blindspot data check {origin}` lists all")
     raise DataRefused("\n".join(lines))

@@ -36,7 +36,7 @@ def check_trained_classes(
                 some(paths, 1), what, f"leave its boxes out with --drop {name}, or map it with --map"
             )
         else:
-            findings.note(f"{what}; these boxes are not counted")
+            findings.note(f"{what}; evaluations leave these boxes out")
 
 
 def check_role(

@@ -23,6 +23,7 @@ LEARNS_FROM = 0.75
 SLOW_START = 1.25
 TOLERANCE = 1.3
 LEARNING = (
+    "frames_lost_in_swap",
     "target_recall_gain_points",
     "worst_other_recall_change_points",
     "worst_precision_change_points",

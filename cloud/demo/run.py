@@ -182,7 +182,7 @@ class Demo:
             for stage, phase in PLAYED.items():
                 if stage in running and phase not in played:
                     played.add(phase)
-                    self.view.show_status(f"{stage}: playing {phase} footage")
+                    self.view.show_status(f"{stage}: the cameras play {phase} footage")
                     self.player.begin(phase, number)
         self.view.show_status(f"campaign {campaign.id} is {campaign.state_text}")
         if FootagePhase.VERIFY in played:
@@ -367,7 +367,7 @@ def _loop(demo: Demo, process: CloudProcess, cloud: RemoteCloud, rounds: int) ->
     base, evidence = run_rounds(demo, process, cloud, rounds, count_alarms=True)
     campaigns = evidence.campaigns
     alarms = demo.false_alarms(cloud)
-    demo.view.show_status("measuring a lean node, then reading the ground truth")
+    demo.view.show_status("measuring a node by itself, then reading the ground truth")
     first_frame_s, resident_mb = demo.sites[-1].measure_lean_node()
     measured = Measured(
         minutes=0.0,

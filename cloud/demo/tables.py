@@ -11,7 +11,8 @@ from messaging.figures import Figure
 
 def show(result: DemoResult, figures: Sequence[Figure], console: Console) -> None:
     """Print the result as tables and lines; every figure with its target."""
-    console.print(_before_after(result.rows, "Before → after"))
+    if result.rows:
+        console.print(_before_after(result.rows, "Before → after"))
     if result.photographs:
         console.print(_before_after(result.photographs, "Photographs that no model has learned from"))
     if result.clips:
@@ -75,6 +76,7 @@ def _sent(sites: Sequence[SiteBytes]) -> Table:
 
 def _figures(figures: Sequence[Figure]) -> Table:
     table = Table("figure", "value", "target", "", title="Figures")
+    table.columns[0].overflow = "fold"
     for figure in figures:
         table.add_row(figure.name, figure.value_text, figure.target or "", figure.holds_text)
     return table

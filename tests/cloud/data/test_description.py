@@ -11,8 +11,10 @@ import pytest
 
 from cloud.data.class_names import parse_class_map
 from cloud.data.description import DatasetDescription, describe
+from cloud.data.faults import Fault, refuse
 from cloud.data.listing import ReadingOptions
 from cloud.data.roles import DataRole
+from cloud.errors import DataRefused
 from tests.support.trouble.data_folders import (
     LABEL,
     ROWS,
@@ -285,7 +287,7 @@ def test_a_class_that_the_detector_lacks_is_refused_for_training_only(tmp_path: 
     assert "the detector has no class 'flood'" in fault
     found = read(folder, role=DataRole.HOLDOUT, trained_classes=("fire",))
     assert found.faults == ()
-    assert any("these boxes are not counted" in note for note in found.notes)
+    assert any("evaluations leave these boxes out" in note for note in found.notes)
 
 
 def test_what_is_no_file_of_a_dataset_is_a_fault_and_never_read(tmp_path: Path) -> None:
@@ -333,3 +335,11 @@ def test_a_source_that_is_nothing_known_is_one_fault(tmp_path: Path) -> None:
     assert "holds no images" in faults(empty)[0]
     put_text(empty / "classes.json", json.dumps({"a": ["deep"]}) + "}")
     assert "line 1: not valid JSON" in faults(empty)[0]
+
+
+def test_a_refusal_names_its_folder_once() -> None:
+    twice = [Fault("streets", "does not exist", "check the path"), Fault("a.jpg", "is empty", "leave it out")]
+    with pytest.raises(DataRefused, match=r"^streets: does not exist; check the path$"):
+        refuse("streets", twice[:1])
+    with pytest.raises(DataRefused, match=r"\n  does not exist; check the path\n  a.jpg: is empty"):
+        refuse("streets", twice)

@@ -38,5 +38,6 @@ def test_the_terminal_marks_unknown_values() -> None:
     bare = replace(RESULT, rows=(), stages_s={}, images=Images(0, 0, {}), notes=("No [truth].",))
     shown = _shown(replace(bare, sites=(replace(RESULT.sites[0], footage_bytes=0),)))
     assert "Recall of tracks" not in shown
+    assert "Before → after" not in shown, "no model was put in service"
     assert "north all 2 1000 (footage: size unknown)" in shown
     assert "refused: none. Time of each stage: none was reached. No [truth]." in shown
