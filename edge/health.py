@@ -38,7 +38,7 @@ def running_s() -> float:
 def let_no_frame_wait() -> None:
     """Settings of this process with which threads that compute beside the frames delay them less.
 
-    A thread that wants the interpreter is given it after a millisecond instead of five. OpenCV computes in
+    A thread that waits for the interpreter gets it after a millisecond instead of five. OpenCV computes in
     the thread that calls it: cameras have threads of their own, and its workers would have the priority of
     whichever thread used them first.
     """

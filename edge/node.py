@@ -2,8 +2,9 @@
 
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. The
 threads run under one supervisor: one that fails is counted, logged and started again after a growing wait,
-and while it fails, or is silent for too long, the node is not ready. One dead camera hurts no other. Nothing
-here contains how a frame is processed (`edge.pipeline`) or a release verified (`edge.updates`).
+and while it fails, or does not respond for too long, the node is not ready. A camera that fails
+does not affect the others. Nothing here contains how a frame is processed (`edge.pipeline`) or a release
+verified (`edge.updates`).
 """
 
 import contextlib
@@ -249,7 +250,7 @@ class Node:
                 self._stop.wait(_IDLE_S)
 
     def _answer(self, activity: Activity) -> None:
-        """Answer verdict requests, and forget old frames also of cameras that give none."""
+        """Answer verdict requests, and drop old frames also of cameras that give none."""
         give_way()
         while not self._stop.wait(_ANSWER_S):
             kept = {name: pipeline.kept for name, pipeline in list(self._pipelines.items())}

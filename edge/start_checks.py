@@ -151,7 +151,7 @@ def _parsed_trust(path: Path) -> str:
 
 
 def _unexpired(settings: NodeSettings) -> str:
-    """The expiry does not stop a node: the model in service goes on detecting."""
+    """The expiry does not stop a node: the model in service continues to detect."""
     trust = SiteTrust.read(settings.trust)
     expires = max([trust.root_expires, *_newer_root(settings.data / "weights" / "trust" / "root.json")])
     if expires.timestamp() < time.time():

@@ -103,7 +103,7 @@ async def acknowledge_all(deliveries: Sequence[Delivery]) -> None:
 
 @dataclass(frozen=True)
 class StreamState:
-    """Counters of a stream, and its identity: a stream that was made anew has another one."""
+    """Counters of a stream, and its identity: a stream that was deleted and made again has another one."""
 
     messages: int
     bytes: int
@@ -188,7 +188,7 @@ class Bus(Protocol):
         """Last values that were set after `sequence` (0: all), in the order of setting, at most `limit`."""
 
     async def bucket_state(self, bucket: str) -> BucketState:
-        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
+        """How far a bucket is; one that was made again has another identity, and its own sequences."""
 
     async def hint(self, subject: str) -> None:
         """Send a wake-up without payload or guarantee."""

@@ -211,7 +211,7 @@ class MemoryBus:
         return list(islice(later, limit))
 
     async def bucket_state(self, bucket: str) -> BucketState:
-        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
+        """How far a bucket is; one that was made again has another identity, and its own sequences."""
         known = self._bucket(bucket)
         return BucketState(known.last_sequence, known.identity)
 

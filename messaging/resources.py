@@ -23,7 +23,7 @@ OPERATOR_NAME = r"^[A-Za-z0-9_.@+-]{1,60}$"
 DRY_RUN_HEADER = "Blindspot-Dry-Run"
 """`true` in a request that changes something: validate it and change nothing."""
 CLIENT_HEADER = "Blindspot-Client"
-"""The address of the browser for which the page logs in; believed only with the data folder's token."""
+"""The address of the browser for which the page logs in; used only with the data folder's token."""
 
 
 class Resource(BaseModel):

@@ -275,7 +275,7 @@ def _watch(cloud: RemoteCloud, identity: str) -> None:
         last = _follow(cloud, identity)
     except KeyboardInterrupt:
         notes.print(
-            f"the campaign goes on; follow it with `blindspot campaign watch {identity}`, or end it with "
+            f"the campaign continues; follow it with `blindspot campaign watch {identity}`, or end it with "
             f"`blindspot campaign cancel {identity}`"
         )
         raise

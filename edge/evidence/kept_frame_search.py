@@ -2,7 +2,7 @@
 
 The teacher is run on frames around the time, as the evidence source *teacher* compares it with the detector
 in service; a person's word takes the place of the track that it needs otherwise. Without a teacher,
-or where it sees nothing, weak boxes of the detector in service count. Nothing here sends anything.
+or where it detects nothing, weak boxes of the detector in service count. Nothing here sends anything.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ class RecentBoxes:
         self._added: deque[tuple[float, Floats]] = deque()
 
     def add(self, now_s: float, *boxes: Floats) -> None:
-        """Add boxes (n, 4) of the frame at `now_s`, and forget those that are too old then."""
+        """Add boxes (n, 4) of the frame at `now_s`, and drop those that are too old then."""
         while self._added and now_s - self._added[0][0] > self._seconds:
             self._added.popleft()
         self._added.extend((now_s, some) for some in boxes if len(some))

@@ -2,7 +2,7 @@
 
 The mirror believes nothing and proves nothing: it copies bytes under length caps, and reads them only to
 know what to copy next. The node verifies everything again. Files are replaced atomically, timestamp last,
-so that a reader never sees metadata whose parts are missing. After a start every file that is there is
+so that a reader never finds metadata whose parts are missing. After a start every file that is there is
 inspected once; one that is emptied or damaged is copied again.
 """
 
@@ -141,7 +141,7 @@ class Mirror:
         if len(order) > MAX_ORDER_BYTES:
             raise BlobError(f"the order has {len(order)} bytes, at most {MAX_ORDER_BYTES} were expected")
         _write(path, order)
-        logger.info("a rollout order for %s came down (%d bytes)", key, len(order))
+        logger.info("copied a rollout order for %s (%d bytes)", key, len(order))
         return True
 
     async def _refresh_requests(self) -> bool:
@@ -159,7 +159,7 @@ class Mirror:
             logger.warning("verdict requests of %d bytes are not copied", len(requests))
             return False
         _write(self._requests, requests)
-        logger.info("verdict requests came down (%d bytes)", len(requests))
+        logger.info("copied verdict requests (%d bytes)", len(requests))
         return True
 
     async def _refresh_target(self, key: str) -> bool:
@@ -170,7 +170,7 @@ class Mirror:
         data = await self._targets.get(digest, max_bytes=self._max_target_bytes)
         _write(self._targets_folder / digest, data)
         self._whole.add(digest)
-        logger.info("weights %s came down (%d bytes)", digest[:12], len(data))
+        logger.info("copied weights %s (%d bytes)", digest[:12], len(data))
         self._forget_old_targets()
         return True
 
@@ -230,7 +230,7 @@ def _kept(path: Path) -> bytes:
 
 
 def _versions(metadata: bytes) -> Mapping[str, int]:
-    """Names and versions that a timestamp or snapshot announces; a hint of what to copy, not believed."""
+    """Names and versions that a timestamp or snapshot announces; a hint of what to copy, not trusted."""
     try:
         announced: Any = json.loads(metadata)["signed"]["meta"]
         pairs = {str(name): int(entry["version"]) for name, entry in announced.items()}

@@ -1,4 +1,4 @@
-"""Takes the cloud's receipts: checks each against the ledger, and lets the site forget what is committed.
+"""Takes the cloud's receipts: checks each against the ledger, and lets the site delete what is committed.
 
 A receipt that cannot be true is refused as a whole: it is beyond the ledger or the stream, or names another
 entry than the ledger has for the message. A receipt from another hub or database than the last one makes the

@@ -68,7 +68,7 @@ class GateSettings(BaseModel):
     def _messages_can_leave(cls, cap_bytes: int) -> int:
         if cap_bytes < LEAST_CAP_BYTES:
             raise ValueError(
-                f"a cap of {cap_bytes} bytes would hold messages back for ever: give at least "
+                f"a cap of {cap_bytes} bytes would hold messages back without end: give at least "
                 f"{LEAST_CAP_BYTES}: one message more than the reserve for heartbeats"
             )
         return cap_bytes

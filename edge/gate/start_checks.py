@@ -100,7 +100,7 @@ def _director(settings: GateSettings) -> PublicKey:
 
 
 def _receipts(settings: GateSettings) -> str:
-    """What the gate's status says of the cloud's receipts. Raises `StartRefused` for one that it refuses."""
+    """The receipts of the cloud, in the gate's status. Raises `StartRefused` for one that it refuses."""
     path = settings.data_folder / STATUS_FILE
     try:
         status = read_json(path) if path.exists() else {}

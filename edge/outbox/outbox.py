@@ -4,8 +4,8 @@
 acknowledgement that it is stored. While the broker is gone, reports wait here: in memory up to a capacity, on
 disk those that may never be shed; a disk that takes nothing is logged and tried again, and they wait in
 memory meanwhile. At the capacity evidence is shed by the order of the payload table and counted exactly.
-Kinds that may wait for others of their kind gather in one message first (see `gathering`). Of heartbeats only
-the last one waits.
+Kinds that may wait for others of their kind are collected in one message first (see `batching`). Of
+heartbeats only the last one waits.
 """
 
 import asyncio
@@ -297,7 +297,7 @@ class Outbox:
         self._settle(message.id, accepted=accepted)
 
     def _next_batch(self, full: set[Lane]) -> list[Waiting]:
-        """Never-shed kinds first, then evidence from the dearest kind to the cheapest."""
+        """Never-shed kinds first, then evidence by descending shed priority."""
         with self._lock:
             self._refill()
             kinds = [k for k in (*_NEVER_SHED, *reversed(_SHEDDABLE)) if PAYLOADS[k].lane not in full]

@@ -74,7 +74,7 @@ class Spool:
         return file
 
     def remove(self, message_id: str) -> None:
-        """The broker has it; forget it. A file that the disk does not remove now is removed with the next."""
+        """The broker has it; delete it. A file that the disk does not remove now is removed with the next."""
         for one in (*self._not_removed, message_id):
             try:
                 for suffix in (_WHOLE, _GATHERING):

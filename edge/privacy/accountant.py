@@ -1,4 +1,4 @@
-"""The privacy budget of a camera: an account of its releases that never forgets one too early.
+"""The privacy budget of a camera: an account of its releases that removes none too early.
 
 The accountant adds up every release of the last `window_days` (Gaussian composition, no credit for
 sub-sampling or for appearances being disjoint) and writes the spending to disk *before* the vector exists: a

@@ -1,4 +1,4 @@
-"""Whether the system's clock may be believed: it must go as fast as a clock that nobody sets.
+"""Whether the system's clock is plausible: it must go as fast as a clock that nobody sets.
 
 A clock that was set by more than `JUMP_S` is a fault until it is set back, or has gone on evenly for
 `STEADY_S`: then it is the earlier time that was wrong. A start at an earlier time than the last one that was

@@ -123,7 +123,7 @@ class BoxMotion:
         )
 
     def after(self, seconds: float) -> "BoxMotion":
-        """Predicted state. Velocities fade (an object out of sight is not followed for ever)."""
+        """Predicted state. Velocities fade (an object out of sight is not followed without end)."""
         if seconds <= 0:
             return self
         scale = _scale(self.width.value, self.height.value)

@@ -237,7 +237,7 @@ class SwappableDetector:
             self._revert(reason)
 
     def accept_failure(self) -> None:
-        """The failure has been recorded; forget it."""
+        """The failure has been recorded; clear it."""
         self._failed = None
 
     def _present(self) -> _Loaded:

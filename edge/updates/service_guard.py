@@ -84,7 +84,7 @@ def _misses_more(seen: PairedCounts, policy: GuardPolicy) -> bool:
 class ServiceGuard:
     """The model before, beside the one in service, from a swap until it has served for `GuardPolicy.for_s`.
 
-    An order back is not guarded: the operator does not want the model before. `watch` is one thread's.
+    An order back is not guarded: the operator refused the model before. `watch` is one thread's.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ class Step(StrEnum):
 class Staged(BaseModel):
     """A verified candidate on disk and the order that asked for it.
 
-    `loads` counts how often a load was begun: a model that kills the process is not tried for ever.
+    `loads` counts how often a load was begun: a model that kills the process is not tried without end.
     `announced`: the shadow run's receipt is written.
     """
 

@@ -237,7 +237,7 @@ class WeightsStore:
         self._go(Step.ROLLED_BACK, after.with_receipt(receipt), order, now_utc)
 
     def refuse(self, reason: SwapReason, now_utc: int) -> None:
-        """The staged model did not load or failed its self-test: forget it; the active one stays."""
+        """The staged model did not load or failed its self-test: remove it; the active one stays."""
         staged = self._state.staged
         if staged is None:
             return
@@ -259,7 +259,7 @@ class WeightsStore:
         self._go(Step.STAGED, state, order, now_utc)
 
     def _confirm(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:
-        """The order names what already runs: drop any candidate; a trial goes on under the new order."""
+        """The order names what already runs: drop any candidate; a trial continues under the new order."""
         state = self._state.taking(order).replace(staged=None, active=manifest)
         if self._state.trial is not None:
             self._save(state.replace(trial=order))
@@ -299,7 +299,7 @@ class WeightsStore:
     def _try_again(self, order: RolloutOrder, manifest: ReleaseManifest, now_utc: int) -> None:
         """The process ended during a trial: the model before serves, and the trial begins again.
 
-        Not after an order back: then the model before is the one that the operator does not want.
+        Not after an order back: then the model before is the one that the operator refused.
         """
         state = self._state
         again = Staged(order=order, manifest=manifest, loads=state.starts_in_trial)

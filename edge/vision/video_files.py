@@ -1,6 +1,6 @@
 """Video files through OpenCV's FFmpeg: frames with the times that the container gives them.
 
-Times are believed as long as they rise, by less than an hour at once; from the first that does not, the
+Times are used as long as they rise, by less than an hour at once; from the first that does not, the
 frames follow one another by the last step, and the log states it once. Rotation of the container is applied.
 A frame that cannot be decoded is skipped and counted. Whatever the file contains, the result is a frame, its
 end, or `SourceError`.

@@ -21,7 +21,7 @@ class MissedHazard(Resource):
 
 
 class VerdictRequestResource(Resource):
-    """A request to a site and its state, which `meaning` says in a sentence.
+    """A request to a site and its state, which `meaning` states in a sentence.
 
     Attributes:
         at_utc: when the hazard was there, by the person who asked.

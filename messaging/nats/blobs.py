@@ -1,7 +1,7 @@
 """Blobs and named files in a JetStream object bucket, written in the layout that `nats object` reads.
 
 Reading is a loop of Direct Gets, one chunk each with a time limit of its own, because a site may do
-nothing else and because the stock client waits for ever when chunks vanish. A broken read is taken up
+nothing else and because the stock client waits without limit when chunks vanish. A broken read continues
 at the chunk where it broke, by another process too; length and digest are checked before a byte is used.
 """
 

@@ -62,7 +62,7 @@ class NatsDelivery:
     reply_to: str
 
     async def acknowledge(self, *, confirmed: bool = True) -> None:
-        """Done with it; returns once the broker has taken note, or at once."""
+        """Done with it; returns once the broker has confirmed it, or at once."""
         if confirmed:
             await self.wire.request(self.reply_to, b"+ACK")
         else:
@@ -171,7 +171,7 @@ class NatsBus:
             raise
 
     async def purge_through(self, stream: str, sequence: int, *, subject: str = "") -> None:
-        """Forget messages up to and including `sequence`, of all subjects or of one."""
+        """Delete messages up to and including `sequence`, of all subjects or of one."""
         which = {"filter": subject} if subject else {}
         await self._asked(f"STREAM.PURGE.{stream}", {"seq": sequence + 1, **which})
 
@@ -187,7 +187,7 @@ class NatsBus:
                 return found
 
     async def purge_subject(self, stream: str, subject: str) -> None:
-        """Forget the messages of one subject."""
+        """Delete the messages of one subject."""
         await self._asked(f"STREAM.PURGE.{stream}", {"filter": subject})
 
     async def stream_state(self, stream: str) -> StreamState:
@@ -264,7 +264,7 @@ class NatsBus:
         ]
 
     async def bucket_state(self, bucket: str) -> BucketState:
-        """How far a bucket is; one that was made anew has another identity, and its own sequences."""
+        """How far a bucket is; one that was made again has another identity, and its own sequences."""
         state = await self.stream_state(f"KV_{bucket}")
         return BucketState(state.last_sequence, state.identity)
 

@@ -55,7 +55,7 @@ class Reply:
 
 
 class NatsConnection:
-    """A connection that heals by itself; every call returns or raises within its time limit."""
+    """A connection that reconnects by itself; every call returns or raises within its time limit."""
 
     def __init__(
         self,
@@ -88,9 +88,14 @@ class NatsConnection:
         `WireForbidden` also if the server's certificate is not accepted, or it does not accept the client's.
         Raises `ConfigurationError` for a credential or certificate file that is missing or damaged.
         """
-        for path in (link.credentials_path, link.nkey_seed_path):
+        for path, remedy in (
+            (link.credentials_path, ""),
+            (link.nkey_seed_path, "; the site's broker makes it at its first start"),
+        ):
             if path is not None and not Path(path).is_file():  # noqa: ASYNC240  # one stat, before connecting
-                raise ConfigurationError(f"{path} is missing; {link.name} cannot connect to {link.url}")
+                raise ConfigurationError(
+                    f"{path} is missing; {link.name} cannot connect to {link.url}{remedy}"
+                )
         if link.nkey_seed_path is not None:
             read_key(Path(link.nkey_seed_path))
         if link.credentials_path is not None:

@@ -28,7 +28,7 @@ class ChangedValues:
 
         A page has been read when the next one is asked for: what fails before comes again. What is set after
         the first page was asked for may come with the next call, so that each call ends. Of a bucket that was
-        made anew, as at a hub that has lost its disk, or that went back to a backup, all values come.
+        made again, as at a hub that has lost its disk, or that went back to a backup, all values come.
         """
         state = await self._bus.bucket_state(self._bucket)
         if state.identity != self._identity or state.last_sequence < self._read_through:

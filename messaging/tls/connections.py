@@ -95,7 +95,7 @@ def _ended(reason: str) -> str:
 
 
 async def speaks_tls(host: str, port: int) -> bool:
-    """Whether a server answers a handshake; nothing else is sent, and its certificate is not looked at."""
+    """Whether a server answers a handshake; nothing else is sent, and its certificate is not verified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with contextlib.suppress(OSError, TimeoutError):

@@ -84,7 +84,7 @@ class SiteTrust:
 
 
 class TrustedReleases:
-    """Releases as a mirror folder offers them, believed only as far as the site's own state allows.
+    """Releases as a mirror folder offers them, used only as far as the site's own state allows.
 
     One instance may use a state folder at a time.
     """
@@ -105,7 +105,7 @@ class TrustedReleases:
         """The signed manifest of a release and its downgrade ticket, by the newest metadata of the mirror.
 
         Raises:
-            TrustError: with the reason that a receipt states; nothing that was believed before is lost.
+            TrustError: with the reason that a receipt states; nothing that was verified before is lost.
             BlobError: the mirror is not complete yet; ask again later.
         """
         try:

@@ -1,8 +1,8 @@
 """What may leave a site: the gate's verdict on one message, bytes in, a message or a refusal out.
 
 The site in the envelope, the site in the subject and the gate's own must be one; kind and id must agree.
-`Admission` adds what this site has reason to report (`pins`) and how coarse (`coarse`); what goes on is
-written anew from the parsed report, so that no byte of a sender's choosing survives.
+`Admission` adds what this site has reason to report (`pins`) and how coarse (`coarse`); what is forwarded is
+encoded again from the parsed report, so that no byte of a sender's choosing survives.
 """
 
 import itertools

@@ -149,7 +149,7 @@ def open_buckets(folder: Path, limits: Mapping[str, CountLimit], *, new: bool, n
     """The buckets of a gate, with the levels in its folder. `new`: nothing has left this site yet.
 
     Without a file those of a new site begin full, all others empty, as they do when the file is damaged; one
-    sentence in the log says so.
+    sentence in the log states it.
     """
     file = StateFile(folder / LEVELS_FILE, KeptLevels)
     try:

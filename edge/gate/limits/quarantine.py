@@ -1,4 +1,4 @@
-"""Messages that may not leave: a few are kept in a folder of the site, for a person to look at."""
+"""Messages that may not leave: a few are kept in a folder of the site, for a person to inspect."""
 
 import logging
 from pathlib import Path

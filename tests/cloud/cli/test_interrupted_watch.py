@@ -1,4 +1,4 @@
-"""Ctrl-C ends the command that follows a campaign, which states that the campaign goes on."""
+"""Ctrl-C ends the command that follows a campaign, which states that the campaign continues."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,5 +33,5 @@ def test_the_command_names_how_to_follow_or_end_the_campaign(monkeypatch: pytest
     done = CliRunner().invoke(app, ["campaign", "watch", "C1"])
     said = " ".join(done.stderr.split())
     assert done.exit_code == 130
-    assert "the campaign goes on; follow it with `blindspot campaign watch C1`" in said
+    assert "the campaign continues; follow it with `blindspot campaign watch C1`" in said
     assert "or end it with `blindspot campaign cancel C1`" in said

@@ -1,12 +1,21 @@
 """Every error of nats-py is translated into one of ours."""
 
+import asyncio
 import inspect
+from pathlib import Path
 
 import nats.errors
 import pytest
 
 from messaging.bus import Link
-from messaging.errors import MessageRefused, WireError, WireForbidden, WireFull, WireUnavailable
+from messaging.errors import (
+    ConfigurationError,
+    MessageRefused,
+    WireError,
+    WireForbidden,
+    WireFull,
+    WireUnavailable,
+)
 from messaging.nats.bus import _ApiError
 from messaging.nats.connection import NatsConnection
 
@@ -45,3 +54,11 @@ def test_every_error_of_the_library_is_caught_and_becomes_one_of_ours(kind: type
 )
 def test_the_servers_codes_become_our_errors(answer: dict[str, object], ours: type[Exception]) -> None:
     assert type(_ApiError(answer).translated("THINGS")) is ours
+
+
+def test_a_missing_key_of_the_site_names_the_program_that_makes_it(tmp_path: Path) -> None:
+    link = Link("nats://127.0.0.1:1", "node-harbour", nkey_seed_path=str(tmp_path / "node.nk"))
+    with pytest.raises(
+        ConfigurationError, match="is missing; .*; the site's broker makes it at its first start"
+    ):
+        asyncio.run(NatsConnection.connect(link))
