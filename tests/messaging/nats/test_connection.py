@@ -59,6 +59,6 @@ def test_the_servers_codes_become_our_errors(answer: dict[str, object], ours: ty
 def test_a_missing_key_of_the_site_names_the_program_that_makes_it(tmp_path: Path) -> None:
     link = Link("nats://127.0.0.1:1", "node-harbour", nkey_seed_path=str(tmp_path / "node.nk"))
     with pytest.raises(
-        ConfigurationError, match="is missing; .*; the site's broker makes it at its first start"
+        ConfigurationError, match=r"is missing; .*; the site's broker makes it at its first start"
     ):
         asyncio.run(NatsConnection.connect(link))
