@@ -3,7 +3,7 @@
 Capture and inference never wait for the network: reports are handed to the outbox, which never blocks. The
 threads run under one supervisor: one that fails is counted, logged and started again after a growing wait,
 and while it fails, or does not respond for too long, the node is not ready. A failing camera affects no
-other. Nothing here contains how a frame is processed (`edge.pipeline`) or a release verified (`edge.updates`).
+other. How a frame is processed is in `edge.pipeline`, how a release is verified in `edge.updates`.
 """
 
 import contextlib

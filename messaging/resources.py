@@ -273,8 +273,8 @@ class CampaignResource(Resource):
 
     @property
     def state_text(self) -> str:
-        """Its state with the reason, if there is one."""
-        return f"{self.state}: {self.reason}" if self.reason else self.state
+        """Its state with the reason, if that is more than the state."""
+        return self.state if self.reason in ("", self.state) else f"{self.state}: {self.reason}"
 
 
 class ImageResource(Resource):

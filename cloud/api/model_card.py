@@ -194,7 +194,8 @@ def _of_evaluation(services: Services, evaluations: Iterable[CardEvaluation]) ->
 
 def _of_mode(mode: FailureMode) -> CardBlindSpot:
     key, recall = mode.key, mode.recall
-    evidence = f"{mode.count} misdetections at {len(mode.sites)} sites"
+    sites = len(mode.sites)
+    evidence = f"{mode.count} misdetection{'s' * (mode.count != 1)} at {sites} site{'s' * (sites != 1)}"
     found = "no supported track yet"
     if recall.supported:
         low, high = recall.interval

@@ -39,7 +39,7 @@ def campaign_ended(campaign: Campaign) -> str:
     """Why a mode has left a campaign that did not decide about it."""
     if campaign.state is CampaignState.DONE:
         return f"campaign {campaign.id} is done; its model is in service and waits for tracks"
-    why = f": {campaign.reason}" if campaign.reason else ""
+    why = "" if campaign.reason in ("", campaign.state) else f": {campaign.reason}"
     return f"campaign {campaign.id} ended as {campaign.state}{why}"
 
 

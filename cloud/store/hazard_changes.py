@@ -40,7 +40,7 @@ _BEFORE = {
 
 @dataclass(frozen=True)
 class Subscription:
-    """Which hazards an integration wants; empty `sites` or `classes` means all."""
+    """Which hazards an integration selects; empty `sites` or `classes` means all."""
 
     integration: str
     sites: tuple[str, ...] = ()

@@ -24,8 +24,8 @@ NOT_MEASURED = (
 )
 SAMPLES = 8
 NO_SAMPLES = (
-    "The generator makes some hazards for you to judge, with the words and the shapes of the campaign. They "
-    "are compared with nothing and learned from by nothing, and no campaign starts."
+    "The generator makes some hazards for you to judge, with the words and the shapes of the campaign. "
+    "Nothing is compared with them or trained on them, and no campaign starts."
 )
 MOST_MODES = 16
 MOST_IMAGES = 100_000

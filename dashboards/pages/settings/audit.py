@@ -29,7 +29,7 @@ COLUMNS = (
 EMPTY = Empty(
     "Nothing has been changed yet. Every change that is asked for is entered here, and every release "
     "that the cloud signs by itself. This command adds a user, which is such a change:",
-    command="blindspot users add NAME",
+    command="blindspot users add NAME --role viewer",
 )
 
 NONE_FITS = Empty("No entry is of this person, or of this object.")

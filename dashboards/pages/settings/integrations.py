@@ -31,7 +31,7 @@ EMPTY = Empty(
     command="blindspot config schema",
 )
 NOTHING_SENT = Empty(
-    "Nothing has been sent yet. Each change of a hazard that an integration wants is entered here; "
+    "Nothing has been sent yet. Each change of a hazard that an integration selects is entered here; "
     "this command sends a test message:",
     command="blindspot integrations test NAME",
 )

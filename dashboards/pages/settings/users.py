@@ -21,7 +21,9 @@ COLUMNS = (
     Column("state", "state", "html", width=100),
     Column("change", "", "html", width=96),
 )
-EMPTY = Empty("No user has been added yet. This command adds one:", command="blindspot users add NAME")
+EMPTY = Empty(
+    "No user has been added yet. This command adds one:", command="blindspot users add NAME --role viewer"
+)
 ROLES = [role.value for role in UserRole]
 NEW_PASSWORD = "New password; empty leaves the present one"
 ALL_GROUPS = "Site groups, with commas; empty for all sites"
