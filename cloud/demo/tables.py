@@ -75,8 +75,9 @@ def _sent(sites: Sequence[SiteBytes]) -> Table:
 
 
 def _figures(figures: Sequence[Figure]) -> Table:
-    table = Table("figure", "value", "target", "", title="Figures")
-    table.columns[0].overflow = "fold"
+    table = Table(title="Figures")
+    for title in ("figure", "value", "target", ""):
+        table.add_column(title, overflow="fold")
     for figure in figures:
         table.add_row(figure.name, figure.value_text, figure.target or "", figure.holds_text)
     return table
