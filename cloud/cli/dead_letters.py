@@ -7,8 +7,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, show_list, when
-from cloud.cli.dry_run import changes_state
-from cloud.errors import NotNow
+from cloud.cli.dry_run import change_each, changes_state
 from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.runtime.console import notes
 from messaging.wire_format.inspection import cloud_event_json
@@ -69,20 +68,15 @@ def replay_dead_letters(
         raise typer.BadParameter("give the numbers of dead letters, or --all")
     if site is not None and not every:
         raise typer.BadParameter("--site is for --all; a number names one message already")
-    refused = 0
     with RemoteCloud.of_folder(data) as cloud:
         if every:
             letters = sorted(one.id for one in cloud.page("dead-letters", DeadLetterResource, site=site))
-        for letter in letters or ():
-            try:
-                done = cloud.send("POST", f"dead-letters/{letter}/replay", ReplayResource)
-            except NotNow as error:
-                refused += 1
-                notes.print(str(error))
-            else:
-                notes.print(f"dead letter {letter}: {done.reports} reports are stored")
-    if refused:
-        raise typer.Exit(1)
+
+        def replay(letter: int) -> None:
+            done = cloud.send("POST", f"dead-letters/{letter}/replay", ReplayResource)
+            notes.print(f"dead letter {letter}: {done.reports} reports are stored")
+
+        change_each(letters or (), replay)
 
 
 def message(

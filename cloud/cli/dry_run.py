@@ -6,14 +6,15 @@ itself where it needs none, validates and does not make; then one sentence state
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
 
 from cloud.cli.console import print_json
 from cloud.dry_runs import DryRunEnded, active, dry_run
-from messaging.runtime.console import out
+from cloud.errors import NotKnown, NotNow
+from messaging.runtime.console import notes, out
 
 _OPTION = Annotated[
     bool, typer.Option("--dry-run", help="check everything, print what would happen, and change nothing")
@@ -46,6 +47,26 @@ def changes_state(command: Callable[..., None]) -> Callable[..., None]:
     with_option.__annotations__.clear()
     with_option.__annotations__.update({p.name: p.annotation for p in signature.parameters.values()})
     return with_option
+
+
+def change_each(numbers: Iterable[int], change: Callable[[int], None]) -> None:
+    """Make a change to each number; those that the cloud refuses are printed, and the exit code is then 1.
+
+    A dry run checks all of them, and states what would happen if it refuses none.
+    """
+    refused, ended = 0, None
+    for number in numbers:
+        try:
+            change(number)
+        except (NotKnown, NotNow) as error:
+            refused += 1
+            notes.print_line(str(error))
+        except DryRunEnded as end:
+            ended = end
+    if refused:
+        raise typer.Exit(1)
+    if ended is not None:
+        raise ended
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -6,8 +6,7 @@ import typer
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, show_list, when
-from cloud.cli.dry_run import changes_state
-from cloud.errors import NotNow
+from cloud.cli.dry_run import change_each, changes_state
 from messaging.integration_resources import DeliveryResource, IntegrationResource
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
@@ -84,18 +83,13 @@ def replay_deliveries(
     """Let dead letters wait to be sent again, under the same ids."""
     if every == bool(deliveries):
         raise typer.BadParameter("give the numbers of dead letters, or --all")
-    refused = 0
     with RemoteCloud.of_folder(data) as cloud:
         if every:
             found = cloud.page("deliveries", DeliveryResource, integration=integration, state=_DEAD)
             deliveries = sorted(one.id for one in found)
-        for delivery in deliveries or ():
-            try:
-                done = cloud.send("POST", f"deliveries/{delivery}/replay", DeliveryResource)
-            except NotNow as error:
-                refused += 1
-                notes.print_line(str(error))
-            else:
-                notes.print_line(f"delivery {done.id} waits to be sent to {done.integration}")
-    if refused:
-        raise typer.Exit(1)
+
+        def replay(delivery: int) -> None:
+            done = cloud.send("POST", f"deliveries/{delivery}/replay", DeliveryResource)
+            notes.print_line(f"delivery {done.id} waits to be sent to {done.integration}")
+
+        change_each(deliveries or (), replay)

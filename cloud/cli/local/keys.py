@@ -37,7 +37,11 @@ def rotate_key(
     path: ConfigOption = None,
     data: DataFolderOption = None,
 ) -> None:
-    """Replace a signing key; sites accept the new one by the new root. Stop the cloud first."""
+    """Replace a signing key; sites accept the new one by the new root. Stop the cloud first.
+
+    A dry run checks the role and opens the folder of the releases. It does not check that the cloud is
+    stopped, nor that enough root keys are here to sign the new root.
+    """
     _refuse_unknown([role])
     with _repository(path, data) as repository:
         repository.rotate_key(role)
@@ -82,7 +86,11 @@ def propose(
     path: ConfigOption = None,
     data: DataFolderOption = None,
 ) -> None:
-    """Write the next root, which renews it; a root key on this machine signs it at once."""
+    """Write the next root, which renews it; a root key on this machine signs it at once.
+
+    A dry run reads the public keys, checks the roles and opens the folder of the releases. It does not build
+    the proposal, and does not check that the cloud is stopped.
+    """
     found = [PublicKey.from_bytes(read_bytes(key), str(key)) for key in keys or ()]
     _refuse_unknown(rotate or ())
     with _repository(path, data) as repository:
@@ -108,7 +116,11 @@ def sign(
 @root.command("accept")
 @changes_state
 def accept(file: ProposalArgument, path: ConfigOption = None, data: DataFolderOption = None) -> None:
-    """Make a signed proposal the root that sites follow. Stop the cloud first."""
+    """Make a signed proposal the root that sites follow. Stop the cloud first.
+
+    A dry run reads the proposal's file and opens the folder of the releases. It does not verify the
+    signatures of the proposal, and does not check that the cloud is stopped.
+    """
     proposal = read_bytes(file)
     with _repository(path, data) as repository:
         repository.accept_root(proposal)

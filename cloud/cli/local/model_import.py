@@ -44,7 +44,11 @@ def import_file(
     data: Annotated[Path | None, typer.Option("--data", help="data folder")] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Import the detector that a new fleet starts with, before the cloud runs for the first time."""
+    """Import the detector that a new fleet starts with, before the cloud runs for the first time.
+
+    A dry run checks the options, that no fleet has begun, and that the file can be read. It does not load
+    the model: whether its classes fit, and its output is that of its own framework, only the import finds.
+    """
     from cloud.campaigns.process_lock import sole_process
     from cloud.data.class_names import read_class_map
     from cloud.data.datasets import DatasetRegister

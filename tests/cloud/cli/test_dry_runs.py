@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import click
 import pytest
 import typer
 from sqlalchemy import MetaData, select
+from ulid import ULID
 
+from cloud.cli.dry_run import change_each
 from cloud.cli.main import app
 from cloud.dry_runs import DryRunEnded, dry_run
+from cloud.errors import NotKnown, NotNow
 from cloud.fleet.rollout_driver import RolloutDriver
 from cloud.fleet.teachers import TeacherReleases
 from cloud.settings import DataFolder, RolloutSettings
@@ -23,8 +27,9 @@ from messaging.access_resources import NewUser, UserRole
 from messaging.releases import Channel
 from messaging.runtime.quoting import sqlite_url
 from messaging.trust.signing import Repository
+from messaging.wire_format.codec import Message, encode
 from tests.support.cloud.filled_cloud import FilledCloud
-from tests.support.cloud.sample_reports import NEW, OLD
+from tests.support.cloud.sample_reports import NEW, OLD, misdetection
 from tests.support.command_line import Completed, blindspot
 from tests.support.edge.tiny_bundles import tiny_bundle
 from tests.support.fake_detector import describe
@@ -230,6 +235,43 @@ def test_a_dry_run_of_every_command_of_a_cloud_changes_no_row_and_no_file(
         else:
             assert done.returncode == 0, (name, done)
             assert "would" in done.stdout or name in WITH_A_PLAN, name
+
+
+def test_a_dry_run_of_several_numbers_checks_all_of_them(fleet: Fleet) -> None:
+    now, store = int(time.time()), fleet.cloud.reports
+    sent = Message(str(ULID()), "north", now, misdetection(class_name="fire", minute_utc=now - now % 60))
+    subject = f"site.north.report.misdetection.{sent.id}"
+    store.put_dead_letter(
+        subject=subject, message_id=sent.id, reason="class 'fire' is not known", data=encode(sent)
+    )
+    letter = store.dead_letters()[0].id
+    before = fleet.state()
+    alone, both = (_dry(fleet, "deadletters replay", given) for given in ((letter,), (letter, 999)))
+    assert (alone.returncode, "would give refused messages" in alone.stdout) == (0, True), alone
+    assert (both.returncode, both.stdout, "999" in both.stderr) == (1, "", True), both
+    assert fleet.state() == before
+
+
+@pytest.mark.parametrize("outcome", [None, NotNow, NotKnown, DryRunEnded])
+def test_of_several_numbers_a_refused_one_stops_no_other(outcome: type[Exception] | None) -> None:
+    asked = list[int]()
+
+    def change(number: int) -> None:
+        asked.append(number)
+        if number == 2 and outcome is not None:
+            raise outcome("number 2 is refused")
+
+    ends: dict[object, type[Exception]] = {NotNow: typer.Exit, NotKnown: typer.Exit, DryRunEnded: DryRunEnded}
+    with pytest.raises(ends[outcome]) if outcome else nullcontext():
+        change_each((1, 2, 3), change)
+    assert asked == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["keys rotate", "keys root propose", "keys root accept", "models import"])
+def test_the_help_of_a_costly_command_says_what_its_dry_run_does_not_check(name: str) -> None:
+    shown = " ".join(str(LEAVES[name].help).split())
+    assert "A dry run" in shown
+    assert "does not" in shown
 
 
 def test_the_sentence_names_the_command_and_what_it_would_do(fleet: Fleet) -> None:
