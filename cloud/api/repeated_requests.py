@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,7 +68,11 @@ class RepeatedRequests:
         return any(pattern.match(path) for pattern in self._patterns)
 
     async def _once(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _whole(receive)
+        try:
+            body = await _whole(receive)
+        except HTTPException as error:  # too long; what answers errors of routes is further inside
+            await problem(error.status_code, "refused", error.detail)(scope, receive, send)
+            return
         fingerprint = hashlib.sha256(scope["path"].encode() + b"\0" + body).hexdigest()
         before = await asyncio.to_thread(self._answers.answer, key)
         if before is not None and before.fingerprint != fingerprint:
