@@ -129,6 +129,12 @@ class GroupRequest(Resource):
     group: Slug | None = None
 
 
+class GroupName(Resource):
+    """Another name of a group of sites."""
+
+    name: Slug
+
+
 class AuditResource(Resource):
     """One change: who requested what of which object, the answer's status, and the object before and after.
 

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from messaging.access_resources import (
+    GroupName,
     GroupRequest,
     LoginRequest,
     NewToken,
@@ -23,6 +24,7 @@ from messaging.resources import AddedClasses, AssignRequest, CampaignRequest, Ha
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     GroupRequest: {"group": "harbour"},
+    GroupName: {"name": "riverside"},
     RemovalRequest: {"reject_images": True},
     HazardStatusRequest: {"status": "acknowledged"},
     MissedHazard: {"camera": "bridge", "class_name": "pothole", "at_utc": 1_800_000_000},

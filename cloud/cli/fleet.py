@@ -24,7 +24,7 @@ from cloud.cli.console import (
 )
 from cloud.cli.dry_run import changes_state, confirm
 from cloud.errors import NotKnown, NotNow
-from messaging.access_resources import GroupRequest
+from messaging.access_resources import GroupName, GroupRequest
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
 from messaging.resources import (
     LedgerResource,
@@ -176,6 +176,20 @@ def group_site(
         body = body_of(GroupRequest, group=group)
         cloud.send("PUT", f"sites/{url_segment(site)}/group", SiteResource, body)
     notes.print(f"site {site} is in {f'group {group}' if group else 'no group'}")
+
+
+@sites.command("rename-group")
+@changes_state
+def rename_group(
+    group: Annotated[str, typer.Argument(help="the group's name, as in `sites groups`")],
+    name: Annotated[str, typer.Argument(help="its new name, which no other group has")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Rename a group, for its sites and for the users who are limited to it; their sessions end."""
+    with RemoteCloud.of_folder(data) as cloud:
+        path = f"site-groups/{url_segment(group)}/rename"
+        done = cloud.send("POST", path, SiteGroupResource, body_of(GroupName, name=name))
+    notes.print(f"group {group} is {done.group} now; it has {done.sites} sites")
 
 
 @sites.command("groups")

@@ -40,6 +40,7 @@ _OPERATOR, _TRAINER, _ADMIN = (
 PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("PUT", "/sites/{site}"): _ADMIN,
     ("PUT", "/sites/{site}/group"): _ADMIN,
+    ("POST", "/site-groups/{group}/rename"): _ADMIN,
     ("POST", "/sites/{site}/revoke"): _ADMIN,
     ("GET", "/sites/{site}/removal"): _ADMIN,
     ("POST", "/sites/{site}/remove"): _ADMIN,

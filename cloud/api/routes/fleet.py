@@ -14,7 +14,7 @@ from cloud.failure_modes.register import open_modes, open_modes_by_site
 from cloud.store.lists.filters import CameraFilter, SiteFilter
 from cloud.store.records import ACTIVE_STATES
 from cloud.store.retention.site_removal import DerivedCampaign
-from messaging.access_resources import GroupRequest
+from messaging.access_resources import GroupName, GroupRequest
 from messaging.api.site_removal import (
     DerivedCampaignResource,
     RemovalPlanResource,
@@ -98,6 +98,12 @@ def site_groups(
         place=lambda one: one[0],
         show=lambda one: SiteGroupResource(group=one[0], sites=one[1]),
     )
+
+
+@router.post("/site-groups/{group}/rename")
+def rename_group(services: CloudServices, group: Slug, request: GroupName) -> SiteGroupResource:
+    """Rename a group of sites, for its sites and for the users who are limited to it."""
+    return SiteGroupResource(group=request.name, sites=services.histories.groups.rename(group, request.name))
 
 
 @router.get("/cameras")

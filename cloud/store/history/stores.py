@@ -1,4 +1,4 @@
-"""The stores of the past, together, as requests use them."""
+"""The stores of the past and of what changes it, together, as requests use them."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from cloud.store.history.request_store import RequestStore
 from cloud.store.history.review_store import ReviewStore
 from cloud.store.history.trend_store import TrendStore
 from cloud.store.retention.site_removal import SiteRemoval
+from cloud.store.site_groups import SiteGroups
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class HistoryStores:
     evaluations: EvaluationStore
     ledger_days: LedgerDays
     removal: SiteRemoval
+    groups: SiteGroups
 
     @classmethod
     def of(cls, database: Database) -> "HistoryStores":
@@ -35,4 +37,5 @@ class HistoryStores:
             evaluations=EvaluationStore(database),
             ledger_days=LedgerDays(database),
             removal=SiteRemoval(database),
+            groups=SiteGroups(database),
         )

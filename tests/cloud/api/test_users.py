@@ -218,6 +218,33 @@ def test_audit_pages_follow_one_another_and_can_be_of_one_object(api: Api) -> No
     assert rest["next"] is None
 
 
+def test_a_group_is_renamed_for_its_sites_and_users_together(api: Api, cloud: FilledCloud) -> None:
+    cloud.reports.add_site("south")
+    for site, group in (("north", "uphill"), ("south", "harbour")):
+        cloud.reports.group_site(site, group)
+    for name, groups in (("ana", ("uphill", "attic")), ("bo", ("harbour",))):
+        add(api, name, "admin", groups=groups)
+    sessions = {name: log_in(api, name) for name in ("ana", "bo")}
+    done = api("POST", "site-groups/uphill/rename", {"name": "hill"})
+    assert (done.status_code, done.json()) == (200, {"group": "hill", "sites": 1})
+    assert {site.site: site.site_group for site in cloud.reports.sites()} == {
+        "north": "hill",
+        "south": "harbour",
+    }
+    assert [user.groups for user in cloud.accounts.users()] == [("attic", "hill"), ("harbour",)]
+    assert api("GET", "me", token=sessions["ana"]).status_code == 401
+    again = log_in(api, "ana")
+    assert [site["site"] for site in api("GET", "sites", token=again).json()["items"]] == ["north"]
+    assert api("GET", "me", token=sessions["bo"]).status_code == 200
+    (entry,) = api("GET", "audit?object=group uphill").json()["items"]
+    assert (entry["status"], entry["after"]) == (200, {"group": "hill", "sites": 1})
+    refused = api("POST", "site-groups/hill/rename", {"name": "harbour"})
+    assert (refused.status_code, "harbour already" in refused.json()["detail"]) == (409, True)
+    assert api("POST", "site-groups/none/rename", {"name": "other"}).status_code == 404
+    assert api("POST", "site-groups/hill/rename", {"name": "no name"}).status_code == 422
+    assert api("POST", "site-groups/hill/rename", {"name": "x"}, token=again).status_code == 403
+
+
 def test_a_session_of_a_user_who_was_verified_elsewhere_is_made_with_the_data_folders_token(
     api: Api, cloud: FilledCloud
 ) -> None:

@@ -131,6 +131,7 @@ class Fleet:
         for site in ("east", "west"):
             cloud.reports.add_site(site)
         cloud.reports.revoke_site("east")
+        cloud.reports.group_site("west", "city")
         cloud.accounts.add_user(NewUser(name="bob", role=UserRole.VIEWER, password="a long password 1"))
         services.tickets.sign_ticket(OLD, (), int(time.time()) + 1000)
 
@@ -194,6 +195,7 @@ def _arguments(fleet: Fleet, folder: Path) -> dict[str, tuple[object, ...]]:
         "rollout stop": (),
         "sites add": ("new",),
         "sites group": ("north", "harbour"),
+        "sites rename-group": ("city", "town"),
         "sites quarantine": ("north",),
         "sites release": ("north",),
         "sites remove": ("east",),

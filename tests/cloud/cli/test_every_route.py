@@ -23,6 +23,7 @@ COMMANDS = {
     "PUT /sites/{site}": "sites add",
     "GET /site-groups": "sites groups",
     "PUT /sites/{site}/group": "sites group",
+    "POST /site-groups/{group}/rename": "sites rename-group",
     "POST /sites/{site}/revoke": "sites revoke",
     "POST /sites/{site}/remove": "sites remove",
     "GET /sites/{site}/removal": "sites remove",

@@ -75,6 +75,7 @@ class Access:
         """Request a route with real identifiers in its path, and a body that no route accepts."""
         values = {
             "site": site,
+            "group": "uphill",
             "campaign": self.cloud.campaign,
             "mode": "smoke.day-fog.missed",
             "image": "1",
