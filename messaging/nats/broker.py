@@ -3,7 +3,8 @@
 Loopback only, JetStream in the data folder with an fsync for every message, a port that is chosen once and
 kept. The server dies with this process (parent-death signal, even on kill -9) and is started again when it
 exits by itself. A stream that met a full disk takes nothing until the server is started again, also when the
-disk has room, so it is. A lock that the server inherits keeps two of them off one store.
+disk has room, so it is; and also without the state of a consumer that is damaged, which begins anew. A lock
+that the server inherits keeps two of them off one store.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from typing import Self
 
 from messaging.errors import BlindspotError, ConfigurationError, FileFault, WireUnavailable
 from messaging.nats.broker_config import MQTT_HOST, BrokerConfig, refuse_volatile_filesystem
+from messaging.nats.damage import has_broken_consumers, set_aside_consumers
 from messaging.runtime.atomic_files import write_secret
 from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
@@ -217,7 +219,13 @@ class EmbeddedBroker:
         while self._process.poll() is None and not self._stopping.wait(0.05):
             if time.monotonic() - looked < _DISK_POLL_S:
                 continue
-            refused, looked = refused or self._refused_for_room(), time.monotonic()
+            logged, looked = self._new_in_log(), time.monotonic()
+            if has_broken_consumers(logged):
+                self._answering.clear()
+                self._process.stop(5.0)
+                moved = ", ".join(set_aside_consumers(self._config.folder, logged))
+                return f"found the state of a consumer damaged, which begins anew ({moved})"
+            refused |= any(words in logged.lower() for words in _NO_ROOM)
             refused |= self._disk.check() is not None
             if refused and self._disk.problem is None:
                 self._answering.clear()
@@ -226,13 +234,13 @@ class EmbeddedBroker:
         self._answering.clear()
         return f"exited with {self._process.poll()}"
 
-    def _refused_for_room(self) -> bool:
-        """Whether the server has logged, since the last call, that the disk did not take a message."""
+    def _new_in_log(self) -> bytes:
+        """What the server has logged since the last call."""
         with self.log_path.open("rb") as log:
             log.seek(self._logged)
-            lines = log.read(_LOG_BYTES).lower()
+            lines = log.read(_LOG_BYTES)
             self._logged = log.tell()
-        return any(words in lines for words in _NO_ROOM)
+        return lines
 
     def _spawned(self, server: Path) -> ChildProcess:
         path = self._write_config()

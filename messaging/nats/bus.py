@@ -25,25 +25,18 @@ from messaging.bus import (
     StreamSpec,
     StreamState,
 )
-from messaging.errors import (
-    ConfigurationError,
-    MessageRefused,
-    WireError,
-    WireForbidden,
-    WireFull,
-    WireUnavailable,
-)
+from messaging.errors import ConfigurationError, WireError, WireUnavailable
 from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsConnection, Reply
+from messaging.nats.damage import begin_anew, has_lost_messages
+from messaging.nats.refusals import ApiError
 
 logger = logging.getLogger(__name__)
 
 API = "$JS.API"
 _NANOSECONDS = 1_000_000_000
-_ERR_MESSAGE_TOO_BIG = 10054
-_ERR_STORE_FAILED = 10077
-_ERR_NO_ROOM = {10023, 10047, 10122}
 _ERR_NAME_IN_USE = 10058
 _NOT_FOUND = 404
+_END_OF_PAGE = {"204", "404"}
 _IDENTITY_LENGTH = 12
 
 
@@ -83,7 +76,8 @@ class NatsBus:
     def __init__(self, wire: NatsConnection, *, ack_wait_s: float = 15.0) -> None:
         self._wire = wire
         self._ack_wait_s = ack_wait_s
-        self._consumers: set[tuple[str, str]] = set()
+        self._consumers: dict[tuple[str, str], str] = {}  # each with the run of the server that has it
+        self._examined: dict[str, str] = {}  # streams, likewise
 
     @classmethod
     async def connect(
@@ -135,10 +129,10 @@ class NatsBus:
         body = json.dumps(whole).encode()
         try:
             await self.api(f"STREAM.CREATE.{config['name']}", body)
-        except _ApiError as error:
+        except ApiError as error:
             if error.code != _ERR_NAME_IN_USE:
                 raise error.translated(config["name"]) from error
-            await self._update_stream(str(config["name"]), body)
+            await self._update_stream(str(config["name"]), whole)
 
     async def publish(
         self, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -152,7 +146,7 @@ class NatsBus:
         reply = await self._wire.request(subject, data, headers=sent or None)
         answer = _parsed(reply, subject)
         if "error" in answer:
-            raise _ApiError(answer["error"]).translated(subject)
+            raise ApiError(answer["error"]).translated(subject)
         return PublishAck(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate", False)))
 
     async def pull(
@@ -167,7 +161,7 @@ class NatsBus:
             linger = {"batch": 1, "expires": int(timeout_s * _NANOSECONDS)}
             return await self._next(stream, durable, linger, 1, timeout_s)
         except WireError:
-            self._consumers.discard((stream, durable))
+            self._consumers.pop((stream, durable), None)
             raise
 
     async def purge_through(self, stream: str, sequence: int, *, subject: str = "") -> None:
@@ -191,9 +185,13 @@ class NatsBus:
         await self._asked(f"STREAM.PURGE.{stream}", {"filter": subject})
 
     async def stream_state(self, stream: str) -> StreamState:
-        """Counters of a stream; its identity is derived from the time at which it was made."""
-        info = await self._asked(f"STREAM.INFO.{stream}")
-        state, identity = info["state"], digest_of(str(info["created"]).encode())[:_IDENTITY_LENGTH]
+        """Counters of a stream, which begins anew if its broker found it damaged.
+
+        Its identity is derived from the time at which it was made, and from the last damage.
+        """
+        info, _ = await self._whole_stream(stream)
+        state, made = info["state"], str(info["created"]) + str(info["config"].get("description", ""))
+        identity = digest_of(made.encode())[:_IDENTITY_LENGTH]
         return StreamState(state["messages"], state["bytes"], state["first_seq"], state["last_seq"], identity)
 
     async def stored_messages(self, stream: str, first: int, limit: int) -> Sequence[StoredMessage]:
@@ -284,7 +282,7 @@ class NatsBus:
         """One JetStream API call; raises a private error with the server's code."""
         answer = _parsed(await self._wire.request(f"{API}.{method}", body), method)
         if "error" in answer:
-            raise _ApiError(answer["error"])
+            raise ApiError(answer["error"])
         return answer
 
     async def _page(self, stream: str, query: Mapping[str, Any], limit: int) -> list[Reply]:
@@ -292,24 +290,43 @@ class NatsBus:
         replies = await self._wire.collect(
             f"{API}.DIRECT.GET.{stream}", json.dumps(query).encode(), limit=limit + 1, timeout_s=5.0
         )
-        if not replies or not replies[-1].status:
+        if not replies or replies[-1].status not in _END_OF_PAGE:
             raise WireUnavailable(f"{stream} broke off after {len(replies)} messages")
         return replies[:-1]
 
     async def _asked(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             return await self.api(method, json.dumps(body).encode() if body else b"")
-        except _ApiError as error:
+        except ApiError as error:
             raise error.translated(method) from error
 
-    async def _update_stream(self, name: str, body: bytes) -> None:
+    async def _update_stream(self, name: str, config: Mapping[str, Any]) -> None:
+        """Change all settings but the description, which is part of the identity."""
+        before = (await self._asked(f"STREAM.INFO.{name}"))["config"].get("description", "")
         try:
-            await self.api(f"STREAM.UPDATE.{name}", body)
-        except _ApiError as error:
+            await self.api(f"STREAM.UPDATE.{name}", json.dumps({**config, "description": before}).encode())
+        except ApiError as error:
             raise ConfigurationError(f"stream {name} cannot take its new settings: {error}") from error
 
+    async def _whole_stream(self, stream: str, seen: int = 0) -> tuple[dict[str, Any], bool]:
+        """The server's description of a stream, and whether it was begun anew, without consumers.
+
+        It is if it is damaged, or ends before `seen`.
+        """
+        method, server = f"STREAM.INFO.{stream}", self._wire.server_id
+        info = await self._asked(method)
+        sound = info["state"]["last_seq"] >= seen
+        if sound and self._examined.get(stream) != server:
+            sound = not await has_lost_messages(self._asked, info, server)
+        if not sound:
+            await begin_anew(self._asked, info, server)
+            self._consumers = {key: run for key, run in self._consumers.items() if key[0] != stream}
+            info = await self._asked(method)
+        self._examined[stream] = server
+        return info, not sound
+
     async def _ensure_consumer(self, stream: str, durable: str) -> None:
-        if (stream, durable) in self._consumers:
+        if self._consumers.get((stream, durable)) == self._wire.server_id:
             return
         config = {
             "durable_name": durable,
@@ -320,8 +337,12 @@ class NatsBus:
             "max_deliver": -1,
         }
         body = {"stream_name": stream, "config": config}
-        await self._asked(f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", body)
-        self._consumers.add((stream, durable))
+        method, server = f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", self._wire.server_id
+        made = await self._asked(method, body)
+        _, anew = await self._whole_stream(stream, made["delivered"]["stream_seq"])
+        if anew:
+            await self._asked(method, body)
+        self._consumers[(stream, durable)] = server
 
     async def _next(
         self, stream: str, durable: str, query: Mapping[str, Any], limit: int, timeout_s: float
@@ -369,27 +390,6 @@ def _per_subject(spec: StreamSpec) -> dict[str, Any]:
         every = ".".join("*" for _ in spec.subjects[0].split("."))
         settings["subject_transform"] = {"src": every, "dest": kept}
     return settings
-
-
-class _ApiError(WireError):
-    """An error of the JetStream API, before it is translated."""
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        self.code = int(error.get("err_code", 0))
-        self.http = int(error.get("code", 0))
-        self.text = str(error.get("description", ""))
-        super().__init__(f"{self.text} ({self.http}/{self.code})")
-
-    def translated(self, what: str) -> WireError | MessageRefused:
-        if self.code == _ERR_MESSAGE_TOO_BIG:
-            return MessageRefused(f"message on {what} is over the stream's maximum size")
-        if self.code in _ERR_NO_ROOM or (self.code == _ERR_STORE_FAILED and "maximum" in self.text):
-            return WireFull(f"{what}: {self.text}; shed or purge before sending more")
-        if self.http in (401, 403):
-            return WireForbidden(f"{what}: {self.text}")
-        if self.http in (_NOT_FOUND, 503) or self.code == _ERR_STORE_FAILED:
-            return WireUnavailable(f"{what}: {self}")
-        return WireError(f"{what}: {self}")
 
 
 def _parsed(reply: Reply, what: str) -> dict[str, Any]:

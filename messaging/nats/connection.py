@@ -109,6 +109,12 @@ class NatsConnection:
         """Whether the connection is up now."""
         return self._client is not None and bool(self._client.is_connected)
 
+    @property
+    def server_id(self) -> str:
+        """The id of the server's present run, which changes whenever it starts; empty before the first."""
+        info = {} if self._client is None else self._client._server_info  # noqa: SLF001  # told nowhere else
+        return str(info.get("server_id", ""))
+
     async def request(
         self,
         subject: str,

@@ -1,12 +1,19 @@
-"""What it means that a broker refused a connection, and what to do: one sentence for an operator."""
+"""What it means that a broker refused a connection or a request: one sentence for an operator."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from messaging.bus import Link
+from messaging.errors import MessageRefused, WireError, WireForbidden, WireFull, WireUnavailable
 from messaging.nats.credentials import read_credentials
 from messaging.tls.connections import tls_fault
 
 _NO_GREETING = "expecting INFO"
+_ERR_MESSAGE_TOO_BIG = 10054
+_ERR_STORE_FAILED = 10077
+_ERR_NO_ROOM = {10023, 10047, 10122}
+_NOT_FOUND = 404
 
 
 def refusal_of(link: Link, error: Exception, now_utc: float) -> tuple[str, bool]:
@@ -44,3 +51,25 @@ def _ours(link: Link, fault: str) -> str:
         f"; that of {link.name} is {link.tls.certificate}, which may be revoked or replaced: run `blindspot "
         "sites add` for the site in the cloud and copy the new one to its gate"
     )
+
+
+class ApiError(WireError):
+    """An error of the JetStream API, before it is translated."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.code = int(error.get("err_code", 0))
+        self.http = int(error.get("code", 0))
+        self.text = str(error.get("description", ""))
+        super().__init__(f"{self.text} ({self.http}/{self.code})")
+
+    def translated(self, what: str) -> WireError | MessageRefused:
+        """The error to raise for `what` was asked."""
+        if self.code == _ERR_MESSAGE_TOO_BIG:
+            return MessageRefused(f"message on {what} is over the stream's maximum size")
+        if self.code in _ERR_NO_ROOM or (self.code == _ERR_STORE_FAILED and "maximum" in self.text):
+            return WireFull(f"{what}: {self.text}; shed or purge before sending more")
+        if self.http in (401, 403):
+            return WireForbidden(f"{what}: {self.text}")
+        if self.http in (_NOT_FOUND, 503) or self.code == _ERR_STORE_FAILED:
+            return WireUnavailable(f"{what}: {self}")
+        return WireError(f"{what}: {self}")

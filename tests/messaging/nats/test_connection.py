@@ -16,8 +16,8 @@ from messaging.errors import (
     WireFull,
     WireUnavailable,
 )
-from messaging.nats.bus import _ApiError
 from messaging.nats.connection import NatsConnection
+from messaging.nats.refusals import ApiError
 
 FOREIGN = sorted(
     {
@@ -53,7 +53,7 @@ def test_every_error_of_the_library_is_caught_and_becomes_one_of_ours(kind: type
     ],
 )
 def test_the_servers_codes_become_our_errors(answer: dict[str, object], ours: type[Exception]) -> None:
-    assert type(_ApiError(answer).translated("THINGS")) is ours
+    assert type(ApiError(answer).translated("THINGS")) is ours
 
 
 def test_a_missing_key_of_the_site_names_the_program_that_makes_it(tmp_path: Path) -> None:
