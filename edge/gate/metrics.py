@@ -54,6 +54,9 @@ class GateMetrics(MetricSet):
         self.sent_again = self.mirrored_counter(
             "gate_resent_messages", "Messages sent again because no receipt came"
         )
+        self.lost = self.mirrored_counter(
+            "gate_lost_messages", "Messages that the site's broker lost before a receipt came", "lane"
+        )
         self.ledger_entries = self.mirrored_counter("gate_ledger_entries", "Entries of the egress ledger")
         self.receipt_entry = self.gauge(
             "gate_receipt_entry", "The newest ledger entry for which there is a receipt of the cloud"
@@ -100,6 +103,11 @@ class GateMetrics(MetricSet):
             self.egress_bytes.set(total.bytes, kind)
             if kind != TRANSPORT:
                 self.egress_messages.set(total.count, kind)
+
+    def note_lost(self, lost: Mapping[Lane, int]) -> None:
+        """Set the messages that were lost, of each lane."""
+        for lane, number in lost.items():
+            self.lost.set(number, lane)
 
     def note_queued(self, queued: Mapping[Lane, int | None]) -> None:
         """Set the messages that wait at the site; None, as its broker does not answer, is no number."""

@@ -27,6 +27,7 @@ from edge.gate.limits.quarantine import Quarantine
 from edge.gate.limits.signed_names import SignedReleases
 from edge.gate.limits.site_ids import SiteIds
 from edge.gate.loop_health import GateHealth, LoopHealth, retried
+from edge.gate.lost_messages import LOST_FILE, LostMessages
 from edge.gate.metrics import GateMetrics
 from edge.gate.mirror import Mirror
 from edge.gate.page import GatePage
@@ -35,7 +36,7 @@ from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
 from edge.gate.settings import GateSettings
 from edge.gate.start_checks import needed
-from edge.gate.status_file import UNLISTED, ledger_status, unlisted_before, write_status
+from edge.gate.status_file import LOST, UNLISTED, ledger_status, unlisted_before, write_status
 from edge.gate.transport import Transport
 from edge.gate.uplink import DURABLE, Uplink
 from messaging.bus import Link
@@ -122,8 +123,7 @@ class _Gate:
         self._ledger, self._transport = ledger, transport
         self._buckets = _buckets(settings, ledger)
         admission = _admission(settings, key, trust, self._buckets, transport)
-        self._credentials = credentials
-        self._health = GateHealth()
+        self._credentials, self._health = credentials, GateHealth()
         self._disk = DiskAlarm(settings.data_folder)
         cap = RateCap(
             evidence=settings.evidence_limits,
@@ -132,6 +132,7 @@ class _Gate:
             now_s=time.monotonic(),
         )
         lanes = {lane: SentLane(settings.receipt_timeout_s) for lane in SITE_STREAMS}
+        self._lost = LostMessages(settings.data_folder / LOST_FILE)
         self._receipts = Receipts(
             key,
             buses,
@@ -140,6 +141,7 @@ class _Gate:
             kept=settings.ledger_folder / RECEIPT_FILE,
             ids=admission.ids,
             lanes=lanes,
+            lost=self._lost,
             clock=time.monotonic,
         )
         self._uplink = Uplink(
@@ -150,6 +152,7 @@ class _Gate:
             guard=Guard(admission, CountCaps(self._buckets), ledger),
             cap=cap,
             quarantine=Quarantine(settings.data_folder / "quarantine"),
+            lost=self._lost,
             clock=time.monotonic,
             now_utc=time.time,
             note_sent=metrics.note_sent,
@@ -259,6 +262,7 @@ class _Gate:
     def _note_metrics(self) -> None:
         metrics = self._metrics
         metrics.note_counts(self._uplink.counts, self._receipts.counts, self._ledger)
+        metrics.note_lost(self._lost.by_lane)
         metrics.connected.labels("site").set(self._site.connected)
         metrics.connected.labels("hub").set(self._hub.connected)
         metrics.disk_free_bytes.set(self._disk.free_bytes)
@@ -291,6 +295,7 @@ class _Gate:
             "held_back": counts.held_back,
             "queued": {SITE_STREAMS[lane]: number for lane, number in queued.items()},
             "sent_again": counts.sent_again,
+            LOST: {SITE_STREAMS[lane]: number for lane, number in self._lost.by_lane.items()},
             "receipt_n": receipts.receipt_n,
             "receipts_refused": receipts.refused,
             "receipt_fault": receipts.fault,

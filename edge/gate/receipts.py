@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge.gate.ledger import Ledger
 from edge.gate.limits.site_ids import SiteIds
+from edge.gate.lost_messages import LostMessages
 from edge.gate.sent_lane import SentLane
 from edge.gate.uplink import DURABLE
 from messaging.bus import Bus, StreamState
@@ -54,17 +55,19 @@ class Receipts:
         kept: Path,
         ids: SiteIds,
         lanes: Mapping[Lane, SentLane],
+        lost: LostMessages,
         clock: Callable[[], float],
     ) -> None:
         """Args: the site's key, its bus and the hub's, and who signs receipts.
 
-        Then the ledger, the file of the last receipt, the ids as they leave, and the uplink's lanes.
+        Then the ledger, the file of the last receipt, the ids as they leave, the uplink's lanes, and the
+        count of what the site's broker loses.
         """
         self._key, self._site, self._director, self._kept = key, key.site, director, kept
         self._applied = b""
         self._site_bus, self._hub_bus = buses
         self._ledger, self._ids = ledger, ids
-        self._lanes = lanes
+        self._lanes, self._lost = lanes, lost
         self._clock = clock
         self._identities: tuple[str, str] | None = None
         self._refused = b""
@@ -78,6 +81,7 @@ class Receipts:
             acknowledged[lane] = await self._site_bus.acknowledged_through(stream, DURABLE)
             self._lanes[lane].begin(states[lane].identity, states[lane].first_sequence)
             self._lanes[lane].sent(acknowledged[lane], self._clock())
+            self._lost.look(lane, states[lane], max(acknowledged[lane], self._lanes[lane].settled))
         data = await self._hub_bus.get_latest(RECEIPTS, self._site)
         if data is not None:
             try:

@@ -11,7 +11,9 @@ from datetime import datetime
 
 from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger_entries import LEDGER_FILE, RECEIPT_FILE, verify
+from edge.gate.lost_messages import LOST_FILE
 from edge.gate.settings import STATUS_FILE, GateSettings
+from edge.gate.status_file import LOST
 from messaging.bus import Link
 from messaging.errors import FileFault, MessageRefused, StartRefused, WireForbidden
 from messaging.nats.bus import NatsBus
@@ -60,6 +62,7 @@ def named(settings: GateSettings) -> Iterator[CheckResult]:
     yield from _certificates(settings)
     yield opened("ledger", lambda: _ledger(settings))
     yield opened("receipts", lambda: _receipts(settings))
+    yield opened("lost messages", lambda: _lost(settings))
     yield opened("site's broker", lambda: asyncio.run(_accepts(settings.site_link())))
     yield opened("hub", lambda: asyncio.run(_hub(settings)))
 
@@ -112,6 +115,23 @@ def _receipts(settings: GateSettings) -> str:
             f"{fault}; find out who wrote it: the site keeps its messages until a true one comes"
         )
     return f"none was refused since the gate started ({path})"
+
+
+def _lost(settings: GateSettings) -> str:
+    """What the gate's status says of messages that the site's broker lost. Raises `StartRefused` for any."""
+    path = settings.data_folder / STATUS_FILE
+    try:
+        found = read_json(path).get(LOST, {}) if path.exists() else {}
+        lost = {str(stream): int(number) for stream, number in found.items() if number}
+    except (FileFault, AttributeError, TypeError, ValueError):
+        return f"{path} cannot be read; the gate writes it again"
+    if lost:
+        named = ", ".join(f"{number} of {stream}" for stream, number in lost.items())
+        raise StartRefused(
+            f"the site's broker lost messages before a receipt came ({named}); check its disk, then remove "
+            f"{settings.data_folder / LOST_FILE} and restart the gate"
+        )
+    return "the site's broker has lost none"
 
 
 async def _accepts(link: Link) -> str:

@@ -15,6 +15,7 @@ from messaging.runtime.text_files import read_json
 logger = logging.getLogger(__name__)
 
 UNLISTED = "unlisted"
+LOST = "lost_at_site"
 _STATUS_STEP = 8192  # bytes: the status keeps its length, so that a full disk takes it
 
 

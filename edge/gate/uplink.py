@@ -15,6 +15,7 @@ from edge.gate.ledger_entries import LedgerEntry, Outgoing
 from edge.gate.limits.guard import Guard
 from edge.gate.limits.pins import PinReason, reason_of
 from edge.gate.limits.quarantine import Quarantine
+from edge.gate.lost_messages import LostMessages
 from edge.gate.rate_cap import RateCap
 from edge.gate.sent_lane import SentLane
 from messaging.bus import Bus, Delivery, acknowledge_all
@@ -61,6 +62,7 @@ class Uplink:
         guard: Guard,
         cap: RateCap,
         quarantine: Quarantine,
+        lost: LostMessages,
         clock: Callable[[], float],
         now_utc: Callable[[], float],
         note_sent: Callable[[Lane, float], None] = lambda lane, seconds: None,
@@ -74,7 +76,7 @@ class Uplink:
         self._ledger = ledger
         self._lanes = lanes
         self._guard, self._cap = guard, cap
-        self._quarantine = quarantine
+        self._quarantine, self._lost = quarantine, lost
         self._clock = clock
         self._now_utc = now_utc
         self._note_sent = note_sent
@@ -157,7 +159,9 @@ class Uplink:
         """Publish what the site still has of these sequences; the others will never be sent."""
         sent, going = self._lanes[lane], list[tuple[Outgoing, LedgerEntry, LanePlace]]()
         kept = await self._site_bus.stored_messages(SITE_STREAMS[lane], first, last - first + 1)
-        for gap in set(range(first, last + 1)) - {message.sequence for message in kept}:
+        gaps = set(range(first, last + 1)) - {message.sequence for message in kept}
+        self._lost.missing(lane, gaps)
+        for gap in gaps:
             sent.void(gap)
         for message in kept:
             if message.sequence > last:

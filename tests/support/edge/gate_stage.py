@@ -14,6 +14,7 @@ from edge.gate.limits.known_names import KnownNames, Listed
 from edge.gate.limits.quarantine import Quarantine
 from edge.gate.limits.signed_names import SignedNames
 from edge.gate.limits.site_ids import SiteIds
+from edge.gate.lost_messages import LOST_FILE, LostMessages
 from edge.gate.rate_cap import ByteLimits, RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
@@ -119,6 +120,7 @@ class GateStage:
     def _build(self) -> None:
         self.cap = RateCap(evidence=self.evidence, hazards=self.hazards, spent_today={}, now_s=self.now_s)
         self.lanes = {lane: SentLane(RECEIPT_TIMEOUT_S) for lane in SITE_STREAMS}
+        self.lost = LostMessages(self.folder / LOST_FILE)
         buses = (self.site, self.hub)
         new = self.ledger.head.n == 0
         self.buckets = buckets_of(self.folder, self.counts, new=new, now_utc=NOW_UTC + self.now_s)
@@ -131,6 +133,7 @@ class GateStage:
             guard=Guard(self.admission, CountCaps(self.buckets), self.ledger),
             cap=self.cap,
             quarantine=Quarantine(self.folder / "quarantine"),
+            lost=self.lost,
             clock=lambda: self.now_s,
             now_utc=lambda: NOW_UTC,
         )
@@ -142,6 +145,7 @@ class GateStage:
             kept=self.folder / "ledger" / RECEIPT_FILE,
             ids=self.admission.ids,
             lanes=self.lanes,
+            lost=self.lost,
             clock=lambda: self.now_s,
         )
 
