@@ -30,7 +30,10 @@ WORSE = (SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
 
 
 class RolloutMachine(RuleBasedStateMachine):
-    """The model: the last order of each site, which sites failed it, and when a site last changed."""
+    """The model: the last order of each site, which sites failed it, and when a site last changed.
+
+    A revocation is no change: it does not begin the hold of a group anew, which may be over already.
+    """
 
     broken: ClassVar[Mapping[str, Any]] = {}
 
@@ -50,7 +53,9 @@ class RolloutMachine(RuleBasedStateMachine):
         before, sent = {p.site: p.state for p in self.world.state.sites}, len(self.world.sent)
         held = self.world.state.paused or self.world.state.awaiting is not None
         self._advance(seconds)
-        changed = any(before[p.site] is not p.state for p in self.world.state.sites)
+        changed = any(
+            before[p.site] is not p.state and p.state is not SiteState.REVOKED for p in self.world.state.sites
+        )
         self._check_orders(self.world.sent[sent:], before, held=held)
         if changed:
             self.changed_at = self.world.now
