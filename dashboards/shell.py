@@ -148,9 +148,9 @@ class _ScopeChoice:
     def show(self, scope: Scope) -> None:
         """Show the scope of the page that was opened."""
         self._scope = scope
+        self._shown = False  # both values, and the options, are set before a change counts as the viewer's
         if scope.group not in self._group.options:
             self._group.set_options({"": ALL_SITES, scope.group: scope.group})
-        self._shown = False  # both values are set before a change counts as the viewer's
         self._group.value, self._range.value = scope.group, scope.range
         self._shown = True
 

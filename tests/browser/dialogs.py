@@ -72,6 +72,8 @@ DIALOGS = (
     _entry("release a site", _SITES, "/sites/east", "#site button:has-text('Release')"),
     _entry("put a site into a group", "pages/fleet/site_group.py", "/sites/north",
            "#site button:has-text('Site group')"),
+    _entry("rename a group", "pages/fleet/site_group.py", "/sites?group=city",
+           "button:has-text('Rename this group')"),
     _entry("remove the reports of a site", "pages/fleet/site_removal.py", "/sites/west",
            "#site button:has-text('Remove its reports')"),
     _entry("a dead letter", "pages/fleet/dead_letters.py", "/sites/north",
@@ -129,6 +131,7 @@ def prepare(cloud: FilledCloud) -> None:
     cloud.reports.quarantine_site("east", True)
     cloud.reports.add_site("west")
     cloud.reports.revoke_site("west")
+    cloud.reports.group_site("east", "city")
     cloud.services.tickets.sign_ticket(OLD, (), now + DAY_S)
     states = {"sites": [{"site": "north", "group": "canary", "state": "running"}], "awaiting": "early"}
     cloud.services.releases.put_rollout(

@@ -174,6 +174,28 @@ def test_an_engineer_enrols_a_site_and_sees_its_first_heartbeat(cloud: FilledClo
     assert tab.violations == []
 
 
+def test_an_admin_renames_a_group_from_the_sites_of_it(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.beat()
+    for site, group in (("north", "uphill"), ("south", "harbour")):
+        cloud.reports.group_site(site, group)
+    cloud.start()
+    tab.open("/sites", "#sites .ag-row")
+    assert tab.page.query_selector("button:has-text('Rename this group')") is None
+    tab.open("/sites?group=uphill", "#sites .ag-row")
+    for wanted in ("harbour", "hill"):
+        tab.page.click("button:has-text('Rename this group')")
+        tab.page.fill(".dialog input[aria-label='Name of the group']", wanted)
+        tab.page.click(".dialog button:has-text('Rename')")
+        tab.wait_for_text(".q-notification", "harbour already" if wanted == "harbour" else "is hill now")
+    tab.page.wait_for_url("**/sites?group=hill")
+    assert "hill" in tab.row("sites", "north")
+    assert {site.site: site.site_group for site in cloud.reports.sites()} == {
+        "north": "hill",
+        "south": "harbour",
+    }
+    assert tab.violations == []
+
+
 WIZARD = "/campaigns/new?modes=smoke.day-fog.missed&count=24"
 
 

@@ -1,16 +1,22 @@
-"""Putting a site into a group of sites, or into none."""
+"""Putting a site into a group of sites, or into none; another name for a group."""
+
+from dataclasses import replace
+
+from nicegui import ui
 
 from dashboards.components.dialogs import asked_for_text
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import name_fault
-from messaging.access_resources import GroupRequest
+from messaging.access_resources import GroupName, GroupRequest
 from messaging.api.sites import SiteGroupResource, SitePageResource
 from messaging.resources import SiteResource
+from messaging.runtime.quoting import url_segment
 
 CONSEQUENCE = (
     "Users who are limited to site groups see the sites of theirs alone. A group exists as long as a site is "
     "in it."
 )
+TOGETHER = "Its sites, and the users who are limited to it, keep the group; the sessions of these users end."
 
 
 async def group(view: PageView, site: str) -> None:
@@ -39,6 +45,24 @@ async def group(view: PageView, site: str) -> None:
     done = f"{site} is in group {wanted}." if wanted else f"{site} is in no group."
     request = GroupRequest(group=wanted or None)
     await view.act(lambda: view.viewer.client.send("PUT", f"sites/{site}/group", SiteResource, request), done)
+
+
+async def rename(view: PageView, group: str) -> None:
+    """Ask for another name of a group, and open the sites of the group by that name."""
+    wanted = await asked_for_text(
+        f"Rename group {group}",
+        "Name of the group",
+        "Rename",
+        fault=name_fault,
+        sentence=TOGETHER,
+        value=group,
+    )
+    if wanted is None or wanted == group:
+        return
+    path, request = f"site-groups/{url_segment(group)}/rename", GroupName(name=wanted)
+    client, done = view.viewer.client, f"Group {group} is {wanted} now."
+    if await view.act(lambda: client.send("POST", path, SiteGroupResource, request), done):
+        ui.navigate.to(replace(view.scope, group=wanted).link("sites"))
 
 
 def group_fault(text: str) -> str | None:

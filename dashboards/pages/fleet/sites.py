@@ -18,6 +18,7 @@ from dashboards.markup import Html, element, join
 from dashboards.page_view import PageView
 from dashboards.pages.fleet.enrolment import enrol
 from dashboards.pages.fleet.site_changes import CHANGES, change, may, offered
+from dashboards.pages.fleet.site_group import rename
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
@@ -63,6 +64,9 @@ async def page(view: PageView) -> None:
     with card("All sites", name="sites-card"):
         with ui.row().classes("filters"):
             choice("State", ONLINE, wanted, lambda value: view.go("sites", online=value or None))
+            if view.scope.group and view.may(UserRole.ADMIN):
+                renames = ui.button("Rename this group", on_click=lambda: rename(view, view.scope.group))
+                renames.props("outline no-caps")
         empty = NONE_FITS if wanted else EMPTY
         table = LongTable(columns_for(view), name="sites", empty=empty, step=STEP)
     known: dict[str, SiteResource] = {}
