@@ -1,9 +1,10 @@
 """A hub, a site and its gate for tests, over real brokers."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,17 @@ def outgoing_ids(settings: GateSettings, own: Iterable[str]) -> list[str]:
     return [ids.outgoing(one) for one in own]
 
 
-def start_gate(settings: GateSettings, folder: Path) -> "subprocess.Popen[bytes]":
-    """The gate as a process of its own, as in production."""
+def start_gate(
+    settings: GateSettings, folder: Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """The gate as a process of its own, as in production; with more in its environment if given."""
     config = folder / "gate.yaml"
     config.write_text(yaml.safe_dump(json.loads(settings.model_dump_json())))
     with (folder / "gate.log").open("ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "edge.cli", "gate", "--config", str(config)],
             cwd=ROOT,
+            env={**os.environ, **(environment or {})},
             stdout=out,
             stderr=out,
         )
