@@ -48,6 +48,7 @@ PROGRAMS = (
     _program("tests.support.figures.rollbacks", "rollbacks.json"),
     _program("tests.support.figures.update_kills", "update_kills.json"),
     _program("tests.support.figures.slow_download", "slow_download.json"),
+    _program("tests.support.figures.bad_link", "bad_link.json"),
     _program("tests.support.figures.survival", "survival.json"),
     _program("tests.support.figures.campaign_kills", "campaign_kills.json"),
     _program("tests.support.figures.heartbeats", "heartbeats.json"),
