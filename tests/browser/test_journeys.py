@@ -196,6 +196,27 @@ def test_an_admin_renames_a_group_from_the_sites_of_it(cloud: FilledCloud, tab: 
     assert tab.violations == []
 
 
+def test_the_groups_of_a_user_are_chosen_from_those_that_exist(cloud: FilledCloud, tab: Tab) -> None:
+    cloud.reports.add_site("north")
+    cloud.reports.group_site("north", "uphill")
+    cloud.accounts.add_user(NewUser(name="ana", role=UserRole.VIEWER, password=PASSWORD))
+    cloud.start()
+    tab.open("/settings/users", "#users .ag-row")
+    tab.page.click("[aria-label='Change ana']")
+    tab.page.fill(".dialog input[aria-label^='Site groups']", "hill")
+    tab.wait_for_text(".dialog", "No site is in hill: the user sees none of it until one is.")
+    tab.page.fill(".dialog input[aria-label^='Site groups']", "")
+    tab.page.click(".dialog [aria-label='Add a site group']")
+    tab.page.click(".q-item:has-text('uphill')")
+    tab.page.wait_for_function(
+        "document.querySelector(\".dialog input[aria-label^='Site groups']\").value === 'uphill'"
+    )
+    tab.page.click(".dialog button:has-text('Save')")
+    tab.wait_for_text("#users .ag-row", "uphill")
+    assert [user.groups for user in cloud.accounts.users()] == [("uphill",)]
+    assert tab.violations == []
+
+
 WIZARD = "/campaigns/new?modes=smoke.day-fog.missed&count=24"
 
 

@@ -11,6 +11,7 @@ from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
 from dashboards.markup import element
 from dashboards.page_view import PageView
+from dashboards.pages.settings.group_field import group_field, groups_of, known_groups
 from messaging.access_resources import PASSWORD_MIN, NewUser, UserChange, UserResource, UserRole
 from messaging.fields import SLUG_PATTERN, SLUG_WORDS
 
@@ -26,7 +27,6 @@ EMPTY = Empty(
 )
 ROLES = [role.value for role in UserRole]
 NEW_PASSWORD = "New password; empty leaves the present one"
-ALL_GROUPS = "Site groups, with commas; empty for all sites"
 
 
 async def build(view: PageView) -> None:
@@ -64,17 +64,6 @@ def row(user: UserResource) -> dict[str, Any]:
     }
 
 
-def groups_of(text: str) -> tuple[str, ...]:
-    """The site groups in a text with commas."""
-    return tuple(dict.fromkeys(part for part in (one.strip() for one in text.split(",")) if part))
-
-
-def groups_fault(text: str) -> str | None:
-    """Why this is no list of site groups; None if it is one."""
-    wrong = [one for one in groups_of(text) if not re.fullmatch(SLUG_PATTERN, one)]
-    return f"{wrong[0][:40]!r} is no site group: use {SLUG_WORDS}" if wrong else None
-
-
 def name_fault(name: str) -> str | None:
     """Why this is no name of a user; None if it is one."""
     return None if re.fullmatch(SLUG_PATTERN, name) else f"use {SLUG_WORDS}"
@@ -91,6 +80,9 @@ def password_fault(password: str) -> str | None:
 
 
 async def _add(view: PageView) -> None:
+    known = await known_groups(view)
+    if known is None:
+        return
     with ui.dialog() as dialog, ui.card().classes("dialog"):
         dialog.props('aria-label="Add a user"')
         ui.html(element("h2", "Add a user"), sanitize=False)
@@ -98,7 +90,7 @@ async def _add(view: PageView) -> None:
         password = ui.input("First password", password=True, validation=password_fault)
         password.props("outlined dense autocomplete=new-password")
         role = ui.select(ROLES, value=ROLES[0], label="Role").props("outlined dense")
-        groups = ui.input(ALL_GROUPS, validation=groups_fault).props("outlined dense")
+        groups = group_field(known)
 
         def submit() -> None:
             if all([name.validate(), password.validate(), groups.validate()]):
@@ -117,12 +109,14 @@ async def _add(view: PageView) -> None:
 
 
 async def _change(view: PageView, user: UserResource) -> None:
+    known = await known_groups(view)
+    if known is None:
+        return
     with ui.dialog() as dialog, ui.card().classes("dialog"):
         dialog.props('aria-label="Change a user"')
         ui.html(element("h2", f"Change {user.name}"), sanitize=False)
         role = ui.select(ROLES, value=user.role.value, label="Role").props("outlined dense")
-        groups = ui.input(ALL_GROUPS, value=", ".join(user.groups), validation=groups_fault)
-        groups.props("outlined dense")
+        groups = group_field(known, user.groups)
         password = ui.input(NEW_PASSWORD, password=True, validation=new_password_fault)
         password.props("outlined dense autocomplete=new-password")
         disabled = ui.checkbox("Disabled: the user's sessions and tokens are refused", value=user.disabled)

@@ -3,7 +3,7 @@
 import pytest
 
 from dashboards.errors import CloudRefused
-from dashboards.pages.settings import audit, integrations, tabs, tokens, users
+from dashboards.pages.settings import audit, group_field, integrations, tabs, tokens, users
 from dashboards.scope import Scope
 from messaging.access_resources import AuditResource, TokenResource, UserResource, UserRole
 from messaging.integration_resources import DeliveryResource
@@ -28,9 +28,9 @@ def test_a_tab_has_an_address_of_its_own_and_the_present_one_is_marked() -> None
 
 
 def test_site_groups_are_read_from_a_text_with_commas() -> None:
-    assert users.groups_of(" docks, uphill ,docks,, ") == ("docks", "uphill")
-    assert users.groups_fault("docks, uphill") is None
-    assert "'Up Hill' is no site group" in (users.groups_fault("docks, Up Hill") or "")
+    assert group_field.groups_of(" docks, uphill ,docks,, ") == ("docks", "uphill")
+    assert group_field.groups_fault("docks, uphill") is None
+    assert "'Up Hill' is no site group" in (group_field.groups_fault("docks, Up Hill") or "")
 
 
 def test_a_weak_password_and_a_wrong_name_are_refused_with_the_rule() -> None:
