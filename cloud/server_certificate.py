@@ -66,7 +66,7 @@ def server_certificate(settings: CloudSettings) -> ServerCertificate:
 
 
 class CertificateRenewal:
-    """Has hub and API serve the cloud's certificate anew when its file has changed.
+    """Makes hub and API read the cloud's certificate again when its file has changed.
 
     Args:
         settings: the configuration.

@@ -56,7 +56,7 @@ class ImpossibleReports:
             hours.append((began, messages, impossible))
 
     def over(self) -> list[SiteCounts]:
-        """The sites that must be quarantined; their counts begin anew."""
+        """The sites that must be quarantined; their counts start again at zero."""
         oldest = self.clock() - WINDOW_S
         found = []
         with self._lock:

@@ -1,6 +1,6 @@
 """How many messages the site's broker has acknowledged and lost before there was a receipt for them.
 
-What is gone is seen by the numbers of the stream: at its beginning, at its end, or as a gap when it is sent
+Losses are found by the numbers of the stream: at its beginning, at its end, or as a gap when it is sent
 again. The count is kept in a file, so that a restart of gate and broker hides nothing. Messages of the last
 seconds before the damage may be missing in it, and it may have some that were on their way and arrived.
 """
@@ -35,7 +35,7 @@ _FILE = TypeAdapter(dict[Lane, _Seen])
 
 
 class LostMessages:
-    """The count for all lanes, kept in `path`. One that is damaged is begun anew."""
+    """The count for all lanes, kept in `path`. A damaged one starts again from zero."""
 
     def __init__(self, path: Path) -> None:
         self._seen = dict.fromkeys(SITE_STREAMS, _Seen()) | _read(path)
@@ -48,7 +48,7 @@ class LostMessages:
         """Messages that were lost, of each lane."""
         return {lane: seen.lost for lane, seen in self._seen.items()}
 
-    def look(self, lane: Lane, state: StreamState, forwarded: int) -> None:
+    def compare(self, lane: Lane, state: StreamState, forwarded: int) -> None:
         """Compare a stream with what it was; the hub has what it has up to number `forwarded`."""
         seen = self._seen[lane]
         known, gone = seen.forwarded, min(state.first_sequence - 1, seen.last)

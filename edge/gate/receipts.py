@@ -81,7 +81,7 @@ class Receipts:
             acknowledged[lane] = await self._site_bus.acknowledged_through(stream, DURABLE)
             self._lanes[lane].begin(states[lane].identity, states[lane].first_sequence)
             self._lanes[lane].sent(acknowledged[lane], self._clock())
-            self._lost.look(lane, states[lane], max(acknowledged[lane], self._lanes[lane].settled))
+            self._lost.compare(lane, states[lane], max(acknowledged[lane], self._lanes[lane].settled))
         data = await self._hub_bus.get_latest(RECEIPTS, self._site)
         if data is not None:
             try:

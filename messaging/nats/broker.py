@@ -3,7 +3,7 @@
 Loopback only, JetStream in the data folder with an fsync for every message, a port that is chosen once and
 kept. The server dies with this process (parent-death signal, even on kill -9) and is started again when it
 exits by itself. A stream that met a full disk takes nothing until the server is started again, also when the
-disk has room, so it is; and also without the state of a consumer that is damaged, which begins anew. A lock
+disk has room, so it is; and also without the state of a consumer that is damaged, which is made again. A lock
 that the server inherits keeps two of them off one store.
 """
 
@@ -224,7 +224,7 @@ class EmbeddedBroker:
                 self._answering.clear()
                 self._process.stop(5.0)
                 moved = ", ".join(set_aside_consumers(self._config.folder, logged))
-                return f"found the state of a consumer damaged, which begins anew ({moved})"
+                return f"found the state of a consumer damaged, which is made again ({moved})"
             refused |= any(words in logged.lower() for words in _NO_ROOM)
             refused |= self._disk.check() is not None
             if refused and self._disk.problem is None:

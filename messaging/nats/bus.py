@@ -27,7 +27,7 @@ from messaging.bus import (
 )
 from messaging.errors import ConfigurationError, WireError, WireUnavailable
 from messaging.nats.connection import DEFAULT_TIMEOUT_S, NatsConnection, Reply
-from messaging.nats.damage import begin_anew, has_lost_messages
+from messaging.nats.damage import has_lost_messages, reset_stream
 from messaging.nats.refusals import ApiError
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class NatsBus:
         await self._asked(f"STREAM.PURGE.{stream}", {"filter": subject})
 
     async def stream_state(self, stream: str) -> StreamState:
-        """Counters of a stream, which begins anew if its broker found it damaged.
+        """Counters of a stream, which is reset first if its broker found it damaged.
 
         Its identity is derived from the time at which it was made, and from the last damage.
         """
@@ -309,7 +309,7 @@ class NatsBus:
             raise ConfigurationError(f"stream {name} cannot take its new settings: {error}") from error
 
     async def _whole_stream(self, stream: str, seen: int = 0) -> tuple[dict[str, Any], bool]:
-        """The server's description of a stream, and whether it was begun anew, without consumers.
+        """The server's description of a stream, and whether it was reset, which leaves it without consumers.
 
         It is if it is damaged, or ends before `seen`.
         """
@@ -319,7 +319,7 @@ class NatsBus:
         if sound and self._examined.get(stream) != server:
             sound = not await has_lost_messages(self._asked, info, server)
         if not sound:
-            await begin_anew(self._asked, info, server)
+            await reset_stream(self._asked, info, server)
             self._consumers = {key: run for key, run in self._consumers.items() if key[0] != stream}
             info = await self._asked(method)
         self._examined[stream] = server
@@ -339,8 +339,8 @@ class NatsBus:
         body = {"stream_name": stream, "config": config}
         method, server = f"CONSUMER.DURABLE.CREATE.{stream}.{durable}", self._wire.server_id
         made = await self._asked(method, body)
-        _, anew = await self._whole_stream(stream, made["delivered"]["stream_seq"])
-        if anew:
+        _, was_reset = await self._whole_stream(stream, made["delivered"]["stream_seq"])
+        if was_reset:
             await self._asked(method, body)
         self._consumers[(stream, durable)] = server
 

@@ -112,7 +112,7 @@ class NatsConnection:
     @property
     def server_id(self) -> str:
         """The id of the server's present run, which changes whenever it starts; empty before the first."""
-        info = {} if self._client is None else self._client._server_info  # noqa: SLF001  # told nowhere else
+        info = {} if self._client is None else self._client._server_info  # noqa: SLF001  # not public
         return str(info.get("server_id", ""))
 
     async def request(

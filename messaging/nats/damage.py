@@ -2,9 +2,9 @@
 
 A nats-server that finds a damaged block at its start keeps the messages before the damage and gives the
 numbers of the lost ones to new messages. A consumer that was beyond them would never see those, and whoever
-counts by numbers would take them for known. So consumers of such a stream begin anew, and the stream gets
-another identity; what is delivered twice is recognised by its id. A consumer whose own file is damaged can be
-neither used nor made: its folder is set aside while the server is stopped.
+counts by numbers would take them for known. So such a stream is reset: its consumers are made again, and it
+gets another identity; what is delivered twice is recognised by its id. A consumer whose own file is damaged
+can be neither used nor made: its folder is set aside while the server is stopped.
 """
 
 import logging
@@ -23,7 +23,7 @@ Ask = Callable[[str, Mapping[str, Any] | None], Awaitable[dict[str, Any]]]
 
 
 def set_aside_consumers(folder: Path, log: bytes) -> list[str]:
-    """Move the state of consumers that the server's log calls damaged to `damaged/`; what they are called.
+    """Move the state of consumers that the server's log reports as damaged to `damaged/`; their names.
 
     The server must be stopped. Raises `OSError`.
     """
@@ -49,7 +49,7 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 async def has_lost_messages(ask: Ask, info: Mapping[str, Any], server: str) -> bool:
-    """Whether the server lost messages of a stream at its start, and the stream has not begun anew since.
+    """Whether the server lost messages of a stream at its start, and the stream was not reset since.
 
     `info` is the server's description of the stream, `server` the id of this run of the server. False for a
     stream of which very many messages were deleted, as each of them would be listed. Raises `WireError`.
@@ -61,8 +61,8 @@ async def has_lost_messages(ask: Ask, info: Mapping[str, Any], server: str) -> b
     return bool(listed["state"].get("lost"))
 
 
-async def begin_anew(ask: Ask, info: Mapping[str, Any], server: str) -> None:
-    """Have all consumers of a damaged stream made anew, then give it another identity. Raises `WireError`."""
+async def reset_stream(ask: Ask, info: Mapping[str, Any], server: str) -> None:
+    """Delete all consumers of a damaged stream and give it another identity. Raises `WireError`."""
     name, state = str(info["config"]["name"]), info["state"]
     listed = await ask(f"CONSUMER.NAMES.{name}", None)
     for consumer in listed.get("consumers") or ():

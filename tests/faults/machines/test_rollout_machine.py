@@ -32,7 +32,7 @@ WORSE = (SwapOutcome.ROLLED_BACK, SwapReason.WORSE_IN_SERVICE)
 class RolloutMachine(RuleBasedStateMachine):
     """The model: the last order of each site, which sites failed it, and when a site last changed.
 
-    A revocation is no change: it does not begin the hold of a group anew, which may be over already.
+    A revocation is no change: it does not start the hold of a group again, which may be over already.
     """
 
     broken: ClassVar[Mapping[str, Any]] = {}

@@ -24,7 +24,7 @@ Lines = list[LedgerEntry]
 
 @dataclass(frozen=True)
 class Tampering:
-    """What was done: to which entry, whether chain and head were made anew, whether the head was removed."""
+    """What was done: to which entry, whether chain and head were computed again, whether the head is gone."""
 
     attack: str
     resigned: bool
