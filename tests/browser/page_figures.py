@@ -40,8 +40,9 @@ takes what is behind a dialog for that, or cannot decide."""
 
 
 _TABLES = """() => [...document.querySelectorAll('.table')].every((table) => table.offsetParent === null
-    || (table.dataset.cards && table.querySelector('[role=columnheader]')))"""
-"""Whether each table has chosen between columns and cards: while it changes, its header may have no cell."""
+    || ['[role=columnheader]', '.ag-cell'].every((cell) => table.querySelector(cell)
+        && !!table.querySelector(cell + '[col-id="row-as-card"]') === (table.dataset.cards === "true")))"""
+"""Whether each table is drawn as columns or cards, as it has chosen: in between its header has no cell."""
 _TABLES_MS = 10_000
 
 

@@ -76,11 +76,12 @@ def _commands(command: click.Command, name: str = "blindspot") -> Iterator[tuple
 
 
 @pytest.mark.parametrize(("name", "command"), list(_commands(typer.main.get_command(app))))
-def test_a_command_has_a_help_of_one_sentence_and_so_has_each_of_its_options(
+def test_the_help_of_a_command_begins_with_a_sentence_and_each_option_has_one(
     name: str, command: click.Command
 ) -> None:
-    help_text = (command.help or "").strip()
-    assert re.fullmatch(r"[A-Z][^\n]{10,110}\.", help_text), f"{name}: {help_text!r}"
+    first, *more = (command.help or "").strip().split("\n\n")
+    assert re.fullmatch(r"[A-Z][^\n]{10,110}\.", first), f"{name}: {first!r}"
+    assert all(re.match(r"A dry run .*\.$", one, re.DOTALL) for one in more), f"{name}: {more}"
     bare = [p.name for p in command.params if not getattr(p, "help", None)]
     assert not bare, f"{name}: no help for {bare}"
 
