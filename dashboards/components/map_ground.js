@@ -1,5 +1,6 @@
 // What lies under the places of a map: a scale bar always, and a drawn plan or a graticule.
 (map, plan, graticule, attribution) => {
+  if (!map) return;  // another page was opened meanwhile
   const ground = map.createPane("ground");
   ground.style.zIndex = 250;
   ground.style.pointerEvents = "none";

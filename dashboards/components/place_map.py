@@ -63,7 +63,7 @@ class PlaceMap:
         self._map.set_visibility(False)
         plan = None if ground.plan is None else PLAN_ADDRESS
         given = ", ".join(json.dumps(one) for one in (plan, ground.tiles is None, named.get("attribution")))
-        self._ground = f"({_GROUND.strip()})(getElement({self._map.id}).map, {given})"
+        self._ground = f"({_GROUND.strip()})(getElement({self._map.id})?.map, {given})"
         self._grounded = False
         self._circles: list[Layer] = []
 

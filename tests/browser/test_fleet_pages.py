@@ -1,5 +1,7 @@
 """The pages of the fleet in a real browser: what is opened, asked, confirmed and refused there."""
 
+from functools import partial
+
 import pytest
 
 from cloud.errors import NotAuthorised, NotNow
@@ -13,10 +15,11 @@ from tests.support.cloud.filled_cloud import FilledCloud
 from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import MINUTE, NEW, OLD, received
 from tests.support.dashboards.chromium import BROWSER_TEST, Tab
+from tests.support.waiting import wait_until
 
 pytestmark = BROWSER_TEST
 GAPS = """(dialog) => [...dialog.querySelectorAll("h2 + p, p + p, p + ul")].map((one) =>
-    one.getBoundingClientRect().top - one.previousElementSibling.getBoundingClientRect().bottom)"""
+    one.offsetTop - one.previousElementSibling.offsetTop - one.previousElementSibling.offsetHeight)"""
 
 
 def test_the_overview_leads_to_a_hazard_and_back_to_its_site(cloud: FilledCloud, tab: Tab) -> None:
@@ -205,6 +208,10 @@ def test_a_site_is_enrolled_revoked_only_when_confirmed_and_enrolled_again(
     tab.page.wait_for_selector("#site button:has-text('Enrol again')")
 
 
+def _is_in_group(cloud: FilledCloud, site: str, group: str) -> bool:
+    return cloud.reports.site(site).site_group == group
+
+
 def test_a_site_is_put_into_a_group_and_taken_out_of_it(cloud: FilledCloud, tab: Tab) -> None:
     cloud.fill()
     cloud.start()
@@ -219,7 +226,7 @@ def test_a_site_is_put_into_a_group_and_taken_out_of_it(cloud: FilledCloud, tab:
         tab.page.wait_for_selector(".dialog", state="detached")
         expected = wanted if shown else cloud.reports.site("north").site_group
         tab.wait_for_text("#site", expected)
-        assert cloud.reports.site("north").site_group == expected
+        wait_until(partial(_is_in_group, cloud, "north", expected))
     assert tab.violations == []
 
 

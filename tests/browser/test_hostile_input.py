@@ -88,7 +88,7 @@ def test_the_page_of_what_never_existed_says_so_and_leads_to_the_list(
         if path in BY_STATE:
             assert tab.page.query_selector("main .actions button:visible") is None, path
     for path in ("/nothing", f"/hazards?class_name={SCRIPT}"):
-        tab.open(path, ".lost, .empty")
+        tab.open(path, ":is(.lost, .empty):visible")
     assert tab.page.evaluate("window.attacked") is None
     assert tab.violations == []
 
