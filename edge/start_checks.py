@@ -35,6 +35,7 @@ from messaging.nats.subjects import inbox_prefix
 from messaging.releases import ExecutionProvider, Role
 from messaging.reports import HazardEvent
 from messaging.runtime.addresses import is_loopback
+from messaging.runtime.quoting import url_host
 from messaging.runtime.start_checks import (
     CheckResult,
     clock_after_files,
@@ -114,8 +115,7 @@ def execution_provider(providers: Sequence[ExecutionProvider]) -> CheckResult:
 
 def live_view(host: str, port: int) -> CheckResult:
     """Where the live view is; a warning where others can read what crosses the network."""
-    shown = f"[{host}]" if ":" in host else host
-    where = f"http://{shown}:{port}/live"
+    where = f"http://{url_host(host)}:{port}/live"
     if is_loopback(host):
         return CheckResult("live view", True, where)
     plain = "it is not encrypted, so only for a network that you trust"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.quoting import url_host
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 _HEAD_LIMIT = 65_536
@@ -79,7 +80,7 @@ def _peer(address: str) -> _Peer | None:
         return None
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = f"{url_host(host)}:{port}"
     bare = f"{parts.scheme}://{place}{path}"
     target = bare if parts.scheme.startswith("rtsp") else path
     user = None if parts.username is None else unquote(parts.username)

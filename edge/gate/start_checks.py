@@ -8,6 +8,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from edge.gate.hub_credentials import HubCredentials
 from edge.gate.ledger_entries import LEDGER_FILE, RECEIPT_FILE, verify
@@ -38,6 +40,7 @@ from messaging.trust.site_trust import SiteTrust
 from messaging.wire_format.codec import decode
 
 LIMIT_S = 3.0
+_UNREADABLE = "{path} cannot be read; the gate writes it again"
 
 
 def needed(settings: GateSettings) -> Iterator[CheckResult]:
@@ -106,10 +109,9 @@ def _receipts(settings: GateSettings) -> str:
     """The receipts of the cloud, in the gate's status. Raises `StartRefused` for one that it refuses."""
     path = settings.data_folder / STATUS_FILE
     try:
-        status = read_json(path) if path.exists() else {}
-        fault = str(status.get("receipt_fault", ""))
+        fault = str(_in_status(path, "receipt_fault", ""))
     except (FileFault, AttributeError):
-        return f"{path} cannot be read; the gate writes it again"
+        return _UNREADABLE.format(path=path)
     if fault:
         raise StartRefused(
             f"{fault}; find out who wrote it: the site keeps its messages until a true one comes"
@@ -117,14 +119,19 @@ def _receipts(settings: GateSettings) -> str:
     return f"none was refused since the gate started ({path})"
 
 
+def _in_status(path: Path, name: str, default: Any) -> Any:
+    """A value of the gate's status. Raises `FileFault`, and `AttributeError` for a file of another kind."""
+    return read_json(path).get(name, default) if path.exists() else default
+
+
 def _lost(settings: GateSettings) -> str:
-    """What the gate's status says of messages that the site's broker lost. Raises `StartRefused` for any."""
+    """What the status states of messages that the broker lost. Raises `StartRefused` for any."""
     path = settings.data_folder / STATUS_FILE
     try:
-        found = read_json(path).get(LOST, {}) if path.exists() else {}
+        found = _in_status(path, LOST, {})
         lost = {str(stream): int(number) for stream, number in found.items() if number}
     except (FileFault, AttributeError, TypeError, ValueError):
-        return f"{path} cannot be read; the gate writes it again"
+        return _UNREADABLE.format(path=path)
     if lost:
         named = ", ".join(f"{number} of {stream}" for stream, number in lost.items())
         raise StartRefused(

@@ -29,6 +29,7 @@ from messaging.runtime.backoff import Backoff
 from messaging.runtime.child_process import ChildProcess
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.quoting import url_host
 from messaging.runtime.start_checks import DiskAlarm, require
 from messaging.runtime.start_checks import free_port as free_port_check
 from messaging.runtime.text_files import read_text
@@ -298,8 +299,7 @@ def _reachable(host: str) -> str:
 
 
 def _url_host(host: str) -> str:
-    reachable = _reachable(host)
-    return f"[{reachable}]" if ":" in reachable else reachable
+    return url_host(_reachable(host))
 
 
 def _greeting(config: BrokerConfig, address: tuple[str, int]) -> bytes:

@@ -12,7 +12,7 @@ from messaging.errors import ConfigurationError
 from messaging.nats.authority import HubAuthority
 from messaging.nats.credentials import key_in_file
 from messaging.nats.permissions import EVERYTHING, Permissions, node_at_site
-from messaging.runtime.quoting import nats_string
+from messaging.runtime.quoting import nats_string, url_host
 from messaging.tls.connections import ClientTls
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -77,7 +77,7 @@ class BrokerConfig:
     def rendered(self, port: int) -> str:
         """The server's configuration file."""
         domain = f"  domain: {nats_string(self.domain)}\n" if self.domain else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = url_host(self.host)
         mqtt = ""
         if self.mqtt_port is not None:
             listen = nats_string(f"{MQTT_HOST}:{self.mqtt_port}")

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from messaging.errors import StartRefused
+from messaging.runtime.quoting import url_host
 from messaging.runtime.supervisor import Activity, Supervisor
 
 _POLL_S = 0.02
@@ -50,8 +51,8 @@ def listening_socket(host: str, ports: Sequence[int]) -> socket.socket | None:
 
 def url_of(host: str, listener: socket.socket, *, encrypted: bool = False) -> str:
     """The address of a listening socket: `http://HOST:PORT` or `https:…`, IPv6 hosts in brackets."""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if encrypted else 'http'}://{shown}:{listener.getsockname()[1]}"
+    scheme, port = "https" if encrypted else "http", listener.getsockname()[1]
+    return f"{scheme}://{url_host(host)}:{port}"
 
 
 async def serve(

@@ -1,4 +1,4 @@
-"""Paths in foreign syntax: each function quotes a path so that no character of it has a meaning there."""
+"""Paths, hosts and texts in foreign syntax: each is quoted so that no character of it has a meaning there."""
 
 import json
 import re
@@ -38,3 +38,8 @@ def ini_value(text: str) -> str:
 def yaml_string(text: str) -> str:
     """A quoted YAML string."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def url_host(host: str) -> str:
+    """A host for an address with a port: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
