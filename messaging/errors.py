@@ -10,6 +10,7 @@ BlindspotError                  root of every error of ours; one sentence: what,
 │   ├── WireUnavailable         not reachable now; retry the same message id later
 │   ├── WireFull                the stream is at its cap; back-pressure, shed by the table's priority
 │   └── WireForbidden           the credential does not allow the subject; do not retry
+│       └── ConnectionRefused   the server accepts no connection with the credential or certificate
 ├── BlobError                   a blob is absent, truncated, too long or has another digest
 └── TrustError                  signature, threshold, version, expiry, length or digest does not hold
 """
@@ -53,6 +54,10 @@ class WireFull(WireError):
 
 class WireForbidden(WireError):
     """The credential in use does not allow this subject."""
+
+
+class ConnectionRefused(WireForbidden):
+    """The server accepts no connection with these credentials or certificates."""
 
 
 class BlobError(BlindspotError):

@@ -16,7 +16,7 @@ from typing import Any
 
 from messaging.blobs import Blobs, NamedFiles, digest_of_file
 from messaging.bus import Bus
-from messaging.errors import BlobError, WireForbidden
+from messaging.errors import BlobError, ConnectionRefused, WireForbidden
 from messaging.nats.subjects import ORDERS, REQUESTS
 from messaging.releases import Role, order_key
 from messaging.runtime.atomic_files import GROUP_MODE, write_atomically
@@ -147,6 +147,8 @@ class Mirror:
     async def _refresh_requests(self) -> bool:
         try:
             requests = await self._hub.get_latest(REQUESTS, self._site)
+        except ConnectionRefused:
+            raise
         except WireForbidden:
             if not self._refused:
                 logger.info("the hub permits no verdict requests yet; its cloud or the credential is older")

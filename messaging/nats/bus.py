@@ -83,7 +83,7 @@ class NatsBus:
     async def connect(
         cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S, ack_wait_s: float = 15.0
     ) -> "NatsBus":
-        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials."""
+        """Connect. Raises what `NatsConnection.connect` raises."""
         return cls(await NatsConnection.connect(link, timeout_s=timeout_s), ack_wait_s=ack_wait_s)
 
     @property

@@ -24,7 +24,7 @@ from nats.aio.client import Client
 from messaging.bus import Link
 from messaging.errors import ConfigurationError, MessageRefused, WireError, WireForbidden, WireUnavailable
 from messaging.nats.credentials import read_credentials, read_key
-from messaging.nats.refusals import refusal_of
+from messaging.nats.refusals import RefusedAttempts, refusal_of
 from messaging.nats.written_bytes import WrittenBytes
 from messaging.tls.certificates import read_keyed
 from messaging.tls.connections import speaks_tls
@@ -71,8 +71,7 @@ class NatsConnection:
         self._client: Client | None = None
         self._opening = asyncio.Lock()
         self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
-        self._refusal = ""
-        self._refused_for_good = False
+        self._refusal = RefusedAttempts()
         self._hints: dict[str, asyncio.Event] = {}
         self._followed: dict[str, Callable[[bytes], None]] = {}
         self._denied_subscriptions: set[str] = set()
@@ -82,11 +81,12 @@ class NatsConnection:
     async def connect(
         cls, link: Link, *, timeout_s: float = DEFAULT_TIMEOUT_S, written: WrittenBytes | None = None
     ) -> "NatsConnection":
-        """Connect. Raises `WireUnavailable` within about `timeout_s`, `WireForbidden` for bad credentials.
+        """Connect. Raises `WireUnavailable` within about `timeout_s`, and `ConnectionRefused` if the server
+        accepts neither the credentials nor the certificate, or its own certificate is not accepted.
 
-        `written` counts all that is written, also by an attempt that fails.
-        `WireForbidden` also if the server's certificate is not accepted, or it does not accept the client's.
         Raises `ConfigurationError` for a credential or certificate file that is missing or damaged.
+        `written` counts all that is written, also by an attempt that fails. A connection that is refused
+        later is tried again after a second, then after twice as long each time, at most half a minute.
         """
         for path, remedy in (
             (link.credentials_path, ""),
@@ -227,22 +227,24 @@ class NatsConnection:
         until = time.monotonic() + self._timeout_s
         async with self._opening:
             if self._client is None or self._client.is_closed:
+                self._refusal.raise_while_held()
                 self._client = await self._open()
                 for subject, take in self._followed.items():
                     await self._listen(self._client, subject, take)
         client = self._client
         while not client.is_connected:
-            if self._refused_for_good:
-                raise WireForbidden(self._refusal)
+            if self._refusal.for_good:
+                await _close_quietly(client)
+                raise self._refusal.hold()
             if time.monotonic() > until or client.is_closed:
                 raise WireUnavailable(
-                    f"{self._link.url} does not answer ({self._refusal or 'no connection'})"
+                    f"{self._link.url} does not answer ({self._refusal.text or 'no connection'})"
                 )
             await asyncio.sleep(_POLL_S)
         return client
 
     async def _open(self) -> Client:
-        self._refusal, self._refused_for_good = "", False
+        self._refusal.note("", for_good=False)
         client = _CountedClient(self._written)
         opening = asyncio.ensure_future(
             client.connect(
@@ -252,16 +254,17 @@ class NatsConnection:
             )
         )
         until = time.monotonic() + self._timeout_s
-        while not opening.done() and time.monotonic() < until and not self._refused_for_good:
+        while not opening.done() and time.monotonic() < until and not self._refusal.for_good:
             await asyncio.wait({opening}, timeout=_POLL_S)
         if opening.done() and opening.exception() is None:
+            self._refusal.accepted()
             return client
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         await _close_quietly(client)
-        if self._refused_for_good:
-            raise WireForbidden(self._refusal)
-        why = self._refusal or "no response"
+        if self._refusal.for_good:
+            raise self._refusal.hold()
+        why = self._refusal.text or "no response"
         if self._link.tls is None and await _requires_tls(self._link.url):
             why = "it requires TLS, and no certificates are configured for it"
         raise WireUnavailable(f"{self._link.url} did not answer within {self._timeout_s:.1f} s ({why})")
@@ -277,7 +280,7 @@ class NatsConnection:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
-        self._refusal, self._refused_for_good = refusal_of(self._link, error, time.time())
+        self._refusal.note(*refusal_of(self._link, error, time.time()))
         self._read_certificate_again()
         found = _VIOLATION.search(text)
         if found is None:
@@ -299,7 +302,7 @@ class NatsConnection:
 
     async def _on_disconnect(self) -> None:
         """Fail all pending requests now: their replies will not arrive."""
-        self._refusal, self._refused_for_good = "", False
+        self._refusal.note("", for_good=False)
         self._read_certificate_again()
         self._fail_waiting(
             WireUnavailable(f"the connection to {self._link.url} was lost; send the same id again"), None

@@ -1,12 +1,23 @@
 """What it means that a broker refused a connection or a request: one sentence for an operator."""
 
+import math
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from messaging.bus import Link
-from messaging.errors import MessageRefused, WireError, WireForbidden, WireFull, WireUnavailable
+from messaging.errors import (
+    ConnectionRefused,
+    MessageRefused,
+    WireError,
+    WireForbidden,
+    WireFull,
+    WireUnavailable,
+)
 from messaging.nats.credentials import read_credentials
+from messaging.runtime.backoff import Backoff
 from messaging.tls.connections import tls_fault
 
 _NO_GREETING = "expecting INFO"
@@ -14,6 +25,8 @@ _ERR_MESSAGE_TOO_BIG = 10054
 _ERR_STORE_FAILED = 10077
 _ERR_NO_ROOM = {10023, 10047, 10122}
 _NOT_FOUND = 404
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 30.0
 
 
 def refusal_of(link: Link, error: Exception, now_utc: float) -> tuple[str, bool]:
@@ -51,6 +64,40 @@ def _ours(link: Link, fault: str) -> str:
         f"; that of {link.name} is {link.tls.certificate}, which may be revoked or replaced: run `blindspot "
         "sites add` for the site in the cloud and copy the new one to its gate"
     )
+
+
+@dataclass
+class RefusedAttempts:
+    """Why a connection is refused at present, and for how long it is not tried again.
+
+    An attempt writes the whole credential. nats-py would repeat it five times a second, as long as a site
+    is revoked.
+    """
+
+    text: str = ""
+    for_good: bool = False
+    _held: str = ""
+    _until: float = -math.inf
+    _waits: Backoff = field(default_factory=lambda: Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S))
+
+    def note(self, text: str, for_good: bool) -> None:
+        """The server stated a reason; with `for_good` another attempt will fail alike."""
+        self.text, self.for_good = text, for_good
+
+    def hold(self) -> ConnectionRefused:
+        """Begin a wait, longer each time; the error to raise for this attempt."""
+        self._held, self._until = self.text, time.monotonic() + self._waits.next_s()
+        return ConnectionRefused(self._held)
+
+    def raise_while_held(self) -> None:
+        """Raise `ConnectionRefused` again, without an attempt, until the wait is over."""
+        if time.monotonic() < self._until:
+            raise ConnectionRefused(self._held)
+
+    def accepted(self) -> None:
+        """The server has accepted a connection: the next wait is the first one again."""
+        self._until = -math.inf
+        self._waits.reset()
 
 
 class ApiError(WireError):

@@ -1,6 +1,7 @@
 """A site is revoked at a running cloud with a real broker: cut off, refused, and enrolled again."""
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ from cloud.network_settings import ApiSettings, TlsSettings
 from cloud.settings import CloudSettings
 from messaging.access_resources import AuditResource
 from messaging.bus import Link
-from messaging.errors import WireForbidden
+from messaging.errors import ConnectionRefused, WireForbidden
 from messaging.nats.bus import NatsBus
+from messaging.nats.connection import NatsConnection
 from messaging.nats.subjects import inbox_prefix
+from messaging.nats.written_bytes import WrittenBytes
 from messaging.resources import SiteResource
 from messaging.tls.connections import ClientTls
 from tests.support.cloud.running_cloud import RunningCloud, at_present, running_cloud
@@ -113,6 +116,39 @@ def test_a_revoked_site_is_cut_off_and_enrolled_again_with_new_credentials(
             await bus.close()
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_revoked_gate_tries_again_a_few_times_and_reports_once_it_is_enrolled_again(
+    cloud: RunningCloud, client: RemoteCloud, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        credentials, written = tmp_path / "gate.creds", WrittenBytes()
+        link = enrolled(cloud, client, "harbour", credentials)
+        gate = NatsBus(await NatsConnection.connect(link, written=written))
+        client.send("POST", "sites/harbour/revoke", SiteResource)
+        await eventually(lambda: not gate.connected, CUT_OFF_WITHIN_S, "the gate is disconnected")
+        before, until = sum(written.by_kind.values()), time.monotonic() + 4.0
+        while time.monotonic() < until:
+            with pytest.raises(ConnectionRefused, match=r"run `blindspot sites add` for the site"):
+                await report(gate, "harbour")
+            await asyncio.sleep(0.02)
+        attempts = (sum(written.by_kind.values()) - before) / len(claims_of(credentials))
+        assert attempts < 6, "an attempt writes the claims once, or nothing where a certificate is refused"
+        assert attempts > 0 or link.tls is not None
+
+        enrolled(cloud, client, "harbour", credentials)
+        async with asyncio.timeout(30):
+            while received(cloud, "harbour") == 0:
+                with contextlib.suppress(ConnectionRefused):
+                    await report(gate, "harbour")
+                await asyncio.sleep(0.1)
+        await gate.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def claims_of(credentials: Path) -> str:
+    return credentials.read_text().partition("-----BEGIN NATS USER JWT-----\n")[2].partition("\n")[0]
 
 
 def test_a_revocation_that_was_cut_short_or_undone_by_a_restored_backup_holds_from_the_next_start(
