@@ -5,7 +5,7 @@ Every failure becomes a `DashboardError` of one sentence.
 
 import sys
 from collections.abc import Mapping
-from http.client import CONFLICT, NOT_FOUND, UNAUTHORIZED, UNPROCESSABLE_ENTITY
+from http.client import CONFLICT, NOT_FOUND, UNAUTHORIZED
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -21,8 +21,6 @@ from messaging.tls.connections import tls_fault
 R = TypeVar("R", bound=BaseModel)
 TIMEOUT_S = 10.0
 MAX_PAGES, PAGE_ITEMS = 50, 500
-_NOT_IN_PATH = ("query.", "header.", "cookie.")
-"""How the cloud's sentence begins about what is not valid in a request to read, unless it is in the path."""
 _OF_OBJECTS: Mapping[int, type[CloudRefused]] = {NOT_FOUND: NotThere, CONFLICT: NotInThisState}
 
 
@@ -161,9 +159,6 @@ class CloudClient:
         kind = _OF_OBJECTS.get(answer.status_code)
         if kind is not None and detail is not None:
             return kind(detail)
-        invalid = answer.status_code == UNPROCESSABLE_ENTITY and answer.request.method == "GET"
-        if invalid and detail is not None and not detail.startswith(_NOT_IN_PATH):  # no object has this name
-            return NotThere(f"nothing has this address: {detail}")
         status, path = answer.status_code, answer.request.url.path
         return CloudRefused(
             f"the cloud at {self.url} answered {status} to {path}: {detail or 'no reason given'}"

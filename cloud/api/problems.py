@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from cloud.api.access.permissions import READING
 from cloud.errors import (
     BadRequest,
     CampaignRefused,
@@ -56,10 +57,13 @@ def add_problems(app: FastAPI) -> None:
         return problem(503, "not possible", str(error))
 
     @app.exception_handler(RequestValidationError)
-    def not_valid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    def not_valid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "path")
-        return problem(422, "not valid", f"{where}: {fault_words(first)}")
+        fault = f"{where}: {fault_words(first)}"
+        if first["loc"][0] == "path" and request.method in READING:  # a change may name what is to be made
+            return problem(404, "not known", f"nothing has this address: {fault}")
+        return problem(422, "not valid", fault)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> JSONResponse:

@@ -138,17 +138,6 @@ def test_a_refusal_about_an_object_is_the_sentence_of_the_cloud_alone(
         requested(answer, lambda client: client.get("campaigns/C", CampaignResource))
 
 
-def test_nothing_is_at_an_address_that_no_object_can_have() -> None:
-    def answer(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(422, json={"detail": "site: use letters"})
-
-    with pytest.raises(NotThere, match=r"^nothing has this address: site: use letters$"):
-        requested(answer, lambda client: client.get("sites/;", SiteResource))
-    with pytest.raises(CloudRefused, match="answered 422") as refused:
-        requested(answer, lambda client: client.send("POST", "sites/;/revoke", SiteResource))
-    assert not isinstance(refused.value, NotThere)
-
-
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"detail": null}'])
 def test_a_refusal_without_a_sentence_is_a_refusal_still(body: bytes) -> None:
     with pytest.raises(CloudRefused, match="answered 500"):

@@ -172,6 +172,26 @@ def test_what_is_not_there_is_refused_with_a_sentence(client: RemoteCloud, path:
         client.get(path, CampaignResource)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "sites/No%20site", 404),
+        ("PUT", "sites/No%20site", 422),
+        ("GET", "dead-letters?site=No%20site", 422),
+    ],
+    ids=["read", "made", "searched for"],
+)
+def test_nothing_is_at_an_address_that_no_object_can_have(
+    cloud: RunningCloud, method: str, path: str, status: int
+) -> None:
+    url = json.loads(cloud.settings.folder.address.read_text())["url"]
+    answer = httpx.request(method, f"{url}/api/v1/{path}", headers=token(cloud), trust_env=False)
+    assert answer.status_code == status
+    found = answer.json()["detail"]
+    assert found.startswith("nothing has this address: site: use ") == (status == 404), found
+    assert "site: use lower-case letters" in found
+
+
 def test_a_plan_shows_its_orders_and_starts_nothing(client: RemoteCloud) -> None:
     plan = client.send("POST", "campaigns/plan", CampaignPlanResource, CampaignRequest(count=5, seed=1))
     assert plan.modes == (MODE,)
