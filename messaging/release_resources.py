@@ -180,6 +180,12 @@ class RolloutResource(Resource):
         return sum(self.site_states.values())
 
 
+class RolloutApproval(Resource):
+    """The approval of one group; it is refused if another group waits by now. None: whichever waits."""
+
+    group: str | None = Field(default=None, max_length=40)
+
+
 class RolloutRequest(Resource):
     """Roll a released model out to all sites."""
 

@@ -49,8 +49,8 @@ class RolloutControl(Protocol):
     def pause(self, rollout: str, paused: bool, by: str) -> Rollout:
         """Pause or resume. Raises `NotKnown`, `NotNow`."""
 
-    def approve(self, rollout: str, by: str) -> Rollout:
-        """Let it enter the group that waits for approval. Raises `NotKnown`, `NotNow`."""
+    def approve(self, rollout: str, by: str, group: str | None = None) -> Rollout:
+        """Let it enter the group that waits for approval, `group`. Raises `NotKnown`, `NotNow`."""
 
     def stop(self, rollout: str, by: str) -> Rollout:
         """End it at once; no site changes its model any more. Raises `NotKnown`, `NotNow`."""

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    body_of,
     print_json,
     print_table,
     short,
@@ -26,6 +28,7 @@ from cloud.cli.local.model_import import import_file
 from messaging.card_resources import ModelCard
 from messaging.release_resources import (
     ModelResource,
+    RolloutApproval,
     RolloutRequest,
     RolloutResource,
     TicketRequest,
@@ -277,10 +280,15 @@ def resume(
 @rollout.command("approve")
 @changes_state
 def approve(
-    identity: RolloutArgument = "last", data: DataOption = DEFAULT_DATA, as_json: JsonOption = False
+    identity: RolloutArgument = "last",
+    group: Annotated[
+        str | None, typer.Option(help="the group to approve; refused if another one waits")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
 ) -> None:
     """Order the group that waits for approval (`rollout.approval_before` names such groups)."""
-    _move(identity, "approve", data, as_json)
+    _move(identity, "approve", data, as_json, body_of(RolloutApproval, group=group))
 
 
 @rollout.command("stop")
@@ -301,10 +309,10 @@ def roll_back(
     _move(identity, "rollback", data, as_json)
 
 
-def _move(identity: str, verb: str, data: Path, as_json: bool) -> None:
+def _move(identity: str, verb: str, data: Path, as_json: bool, body: BaseModel | None = None) -> None:
     with RemoteCloud.of_folder(data) as cloud:
         path = f"rollouts/{url_segment(_id(cloud, identity))}/{verb}"
-        _print_rollout(cloud.send("POST", path, RolloutResource), as_json)
+        _print_rollout(cloud.send("POST", path, RolloutResource, body), as_json)
 
 
 def _id(cloud: RemoteCloud, identity: str) -> str:

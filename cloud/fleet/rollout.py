@@ -109,10 +109,14 @@ def stop(
     return _order(state, settings, fleet, now_utc, chosen=recalled, to=SiteState.ORDERED_BACK)
 
 
-def approve(state: RolloutState, now_utc: int) -> RolloutState:
-    """Enter the group that waits for approval. Raises `NotNow` when none does."""
+def approve(state: RolloutState, now_utc: int, group: str | None = None) -> RolloutState:
+    """Enter the group that waits for approval. Raises `NotNow` when none does, or another than `group`."""
     if state.awaiting is None:
         raise NotNow(f"the rollout of {state.digest[:12]} is {state.phase} and waits for no approval")
+    if group not in (None, state.awaiting):
+        raise NotNow(
+            f"the rollout of {state.digest[:12]} waits for approval of {state.awaiting}, not of {group}"
+        )
     return replace(state, phase=state.awaiting, awaiting=None, since=now_utc)
 
 

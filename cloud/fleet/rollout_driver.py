@@ -202,11 +202,11 @@ class RolloutDriver:
             step = RolloutStep(replace(state, paused=paused), ())
             return self._store(row, step, by=by, action="paused" if paused else "resumed")
 
-    def approve(self, rollout: str, by: str) -> Rollout:
-        """Let a rollout enter the group that waits for approval. Raises `NotKnown`, `NotNow`."""
+    def approve(self, rollout: str, by: str, group: str | None = None) -> Rollout:
+        """Let a rollout enter the group that waits for approval, `group`. Raises `NotKnown`, `NotNow`."""
         with self._lock:
             row, state = self._state(rollout)
-            step = RolloutStep(approve(state, self._now()), ())
+            step = RolloutStep(approve(state, self._now(), group), ())
             return self._store(row, step, by=by, action="approved", note=step.state.phase)
 
     def stop(self, rollout: str, by: str) -> Rollout:

@@ -18,7 +18,8 @@ from dashboards.markup import row as table_row
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
-from messaging.release_resources import RolloutResource, RolloutSiteResource
+from messaging.plurals import quantity
+from messaging.release_resources import RolloutApproval, RolloutResource, RolloutSiteResource
 
 COLUMNS = (
     Column("rollout", "rollout", "html", width=226),
@@ -65,7 +66,7 @@ SITE_TONES = {
     "ordered_back": "busy", "rolled_back": "bad", "revoked": "bad",
 }  # fmt: skip
 VERBS = {
-    "approve": ("Approve", "The group of sites that waits gets the model now."),
+    "approve": ("Approve", "{group} gets the model now."),
     "pause": ("Pause", "No further group of sites gets the model until the rollout is resumed."),
     "resume": ("Resume", "The rollout goes on to the next group of sites when the present one has held."),
     "stop": (
@@ -79,7 +80,7 @@ VERBS = {
         "The rollout cannot be resumed.",
     ),
 }
-"""Text of the button, and what happens."""
+"""Text of the button, and what happens; `{group}` is the one that waits."""
 
 
 async def page(view: PageView) -> None:
@@ -153,13 +154,21 @@ async def detail(view: PageView) -> None:
 def _actions(view: PageView, name: str) -> Callable[[RolloutResource], None]:
     """Buttons for what may be done to the rollout; the function shows those that its phase permits."""
 
+    shown: list[RolloutResource] = []
+
     async def change(verb: str) -> None:
         text, sentence = VERBS[verb]
-        harmful = verb in ("stop", "rollback")
+        harmful, body = verb in ("stop", "rollback"), None
+        if verb == "approve":  # of the group that the dialog names: another one may wait by then
+            (rollout,) = shown
+            body, sentence = (
+                RolloutApproval(group=rollout.awaiting),
+                sentence.format(group=group_text(rollout)),
+            )
         if await confirmed(f"{text} this rollout?", sentence, text, harmful=harmful):
             path = f"rollouts/{name}/{verb}"
             await view.act(
-                lambda: view.viewer.client.send("POST", path, RolloutResource),
+                lambda: view.viewer.client.send("POST", path, RolloutResource, body),
                 f"The cloud accepted: {text}.",
             )
 
@@ -171,6 +180,7 @@ def _actions(view: PageView, name: str) -> Callable[[RolloutResource], None]:
         button.set_visibility(False)  # until the phase is known
 
     def show(rollout: RolloutResource) -> None:
+        shown[:] = [rollout]
         for verb, button in buttons.items():
             button.set_visibility(verb in permitted(rollout))
 
@@ -189,6 +199,12 @@ def permitted(rollout: RolloutResource) -> frozenset[str]:
     if rollout.previous_digest and rollout.phase not in ("rolling_back", "rolled_back"):
         verbs.add("rollback")
     return frozenset(verbs)
+
+
+def group_text(rollout: RolloutResource) -> str:
+    """The group that waits for approval, and how many sites it has."""
+    sites = sum(site.group == rollout.awaiting for site in rollout.sites)
+    return f"The group {phrases.readable(rollout.awaiting or '')}, which has {quantity(sites, 'site')},"
 
 
 def facts_markup(rollout: RolloutResource, scope: Scope, now: float) -> Html:

@@ -20,6 +20,7 @@ from cloud.store.records import Rollout
 from messaging.card_resources import ModelCard
 from messaging.release_resources import (
     ModelResource,
+    RolloutApproval,
     RolloutRequest,
     RolloutResource,
     TicketRequest,
@@ -171,9 +172,12 @@ def resume(services: CloudServices, rollout: str, caller: Caller) -> RolloutReso
 
 
 @router.post("/rollouts/{rollout}/approve")
-def approve(services: CloudServices, rollout: str, caller: Caller) -> RolloutResource:
+def approve(
+    services: CloudServices, rollout: str, caller: Caller, request: RolloutApproval | None = None
+) -> RolloutResource:
     """Order the group that waits for approval."""
-    return _shown(services, services.rollouts.approve(rollout, caller.name))
+    group = None if request is None else request.group
+    return _shown(services, services.rollouts.approve(rollout, caller.name, group))
 
 
 @router.post("/rollouts/{rollout}/stop")

@@ -37,7 +37,9 @@ def test_who_did_what_and_when_to_a_rollout_is_recorded(fleet: Fleet) -> None:
     fleet.driver.pause(row.id, False, "bob")
     fleet.install(*fleet.hub.take()[0])
     fleet.driver.step(row.id)
-    fleet.driver.approve(row.id, "cleo")
+    with pytest.raises(NotNow, match="waits for approval of all, not of half"):
+        fleet.driver.approve(row.id, "bob", "half")
+    fleet.driver.approve(row.id, "cleo", "all")
     fleet.driver.step(row.id)
     fleet.driver.stop(row.id, "dan")
     assert history(fleet, row.id) == [

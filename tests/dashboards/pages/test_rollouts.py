@@ -41,6 +41,10 @@ def test_a_rollout_is_offered_only_what_its_phase_permits(
     assert rollouts.permitted(rollout(**values)) == offered
 
 
+def test_the_group_that_waits_is_named_with_the_number_of_its_sites() -> None:
+    assert rollouts.group_text(rollout(awaiting="all")) == "The group all, which has 2 sites,"
+
+
 def test_each_group_counts_its_sites_by_state() -> None:
     shown = rollouts.groups_markup(rollout())
     assert shown.count("<li>") == 2
