@@ -20,7 +20,7 @@ from messaging.errors import ConfigurationError, FileFault
 from messaging.runtime import http_server
 from messaging.runtime.addresses import is_loopback
 from messaging.runtime.http_server import listening_socket, url_of
-from messaging.runtime.program import configure_logging, exit_code_of
+from messaging.runtime.program import configure_logging, exit_code_of, freeze_garbage_collection
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.tls.certificates import read_keyed
 from messaging.tls.connections import server_context
@@ -68,6 +68,7 @@ async def serve(
         reached = url_of(_reached(host), listener, encrypted=tls is not None)
         sys.stdout.write(f"the page is at {url}/\nopen {access.link(reached)}\n")
         sys.stdout.flush()
+        freeze_garbage_collection()
 
     beside = [asyncio.create_task(one) for one in (_read_again(tls, certificate, stop), events.follow())]
     try:

@@ -40,6 +40,7 @@ from messaging.nats.bus import NatsBus
 from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
+from messaging.runtime.program import freeze_garbage_collection
 from messaging.runtime.start_checks import DiskAlarm, listen_on, require
 from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.site_trust import SiteTrust
@@ -122,6 +123,7 @@ def run_node(settings: NodeSettings, stop: threading.Event, restart: Callable[[]
         if listener is not None:
             held.callback(_serve_api(settings, listener, node, metrics).stop)
         logger.info("node of site %s runs with %d cameras", settings.site, len(settings.cameras))
+        freeze_garbage_collection()
         stop.wait()
 
 

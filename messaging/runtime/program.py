@@ -1,5 +1,6 @@
 """What every program does alike: version, log to stderr, one sentence for an expected error, exit codes."""
 
+import gc
 import logging
 import os
 import sys
@@ -38,6 +39,16 @@ def configure_logging(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler])
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def freeze_garbage_collection() -> None:
+    """Exclude the objects of a program that has started from all later garbage collections.
+
+    They live as long as the program. A full collection that visits them stops every thread: of the cloud for
+    about 0.2 s, every few dozen requests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def package_version() -> str:

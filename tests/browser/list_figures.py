@@ -18,6 +18,7 @@ import httpx
 
 from messaging.figures import Figure
 from messaging.resources import API_PREFIX
+from messaging.runtime.program import freeze_garbage_collection
 from messaging.runtime.quoting import sqlite_url
 from tests.browser.page_figures import addresses
 from tests.browser.page_speed import OPENINGS, seconds_until_shown
@@ -65,6 +66,7 @@ def measured(folder: Path, store_url: str, size: FleetSize, *, requests: int) ->
     try:
         fill(cloud.database, size, now=int(time.time()))
         cloud.start()
+        freeze_garbage_collection()  # as `blindspot cloud run`
         address = f"http://127.0.0.1:{cloud.port}{API_PREFIX}/"
         headers = {"Authorization": f"Bearer {cloud.token}"}
         with httpx.Client(base_url=address, headers=headers, timeout=120.0, trust_env=False) as client:

@@ -18,7 +18,7 @@ from messaging.errors import ConfigurationError
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.configuration_files import load_settings, parse_settings
 from messaging.runtime.console import notes, out
-from messaging.runtime.program import ExitCode, when_there_is_room
+from messaging.runtime.program import ExitCode, freeze_garbage_collection, when_there_is_room
 from messaging.runtime.quoting import yaml_string
 from messaging.runtime.start_checks import CheckResult
 from messaging.runtime.stopping import async_stop_on_signals
@@ -134,6 +134,7 @@ def run(
 
         def started(url: str) -> None:
             notes.print_line(f"the API is at {url}; data in {settings.data}")
+            freeze_garbage_collection()
             answering.set()
 
         beside = None
