@@ -8,6 +8,8 @@ class PlaceResource(Resource):
 
     `longitude` and `latitude` are degrees (WGS 84). Open are hazards of the last 30 days that their site has
     not closed and nobody has resolved or called a false alarm; `severity` is that of the worst of them.
+    `site_state`: online, offline, quarantined or revoked; None of a site that the cloud does not know.
+    `open_failure_modes`: of which the site has reported evidence.
     """
 
     site: str
@@ -16,3 +18,5 @@ class PlaceResource(Resource):
     latitude: float
     open_hazards: int
     severity: int | None
+    site_state: str | None = None
+    open_failure_modes: int = 0

@@ -5,6 +5,8 @@ from collections.abc import Container
 
 from cloud.api.access.caller import VisibleSites, is_visible
 from cloud.api.services import Services
+from cloud.api.views import ONLINE_S
+from cloud.failure_modes.register import open_modes_by_site
 from messaging.api.places import PlaceResource
 
 OPEN_FOR_S = 30 * 86_400
@@ -25,10 +27,13 @@ def places(services: Services, visible: VisibleSites) -> list[PlaceResource]:
         place = place_of(f"{hazards.site}/{hazards.camera}", positions)
         if place is not None:
             severities[place] += [hazards.severity] * hazards.number
+    names = {site for name in positions if is_visible(site := name.partition("/")[0], visible)}
+    states = services.reports.fleet.states(names, online_since=services.clock() - ONLINE_S)
+    opened = open_modes_by_site(services.register.modes(), names)
     found = []
     for name, (longitude, latitude) in sorted(positions.items()):
         site, _, camera_name = name.partition("/")
-        if is_visible(site, visible):
+        if site in names:
             found.append(
                 PlaceResource(
                     site=site,
@@ -37,6 +42,8 @@ def places(services: Services, visible: VisibleSites) -> list[PlaceResource]:
                     latitude=latitude,
                     open_hazards=len(severities[name]),
                     severity=max(severities[name], default=None),
+                    site_state=states.get(site),
+                    open_failure_modes=opened[site],
                 )
             )
     return found

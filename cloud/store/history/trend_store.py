@@ -7,7 +7,6 @@ received.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -71,8 +70,14 @@ class TrendStore:
 
     def reporting_sites(self, span: Span, sites: Sites) -> dict[int, int]:
         """Number of sites of which a report was received in each bucket with any."""
-        number = func.count(StoredReport.site.distinct())
-        return self._counts(span, StoredReport.received_at, StoredReport.site, sites, number=number)
+        bucket = span.bucket(StoredReport.received_at).label("bucket")
+        pairs = select(bucket, StoredReport.site).where(span.covers(StoredReport.received_at)).distinct()
+        if sites is not None:
+            pairs = pairs.where(StoredReport.site.in_(sites))
+        each = pairs.subquery()  # PostgreSQL would sort all reports for `count(distinct)`
+        query = select(each.c.bucket, func.count()).group_by(each.c.bucket)
+        with self._db.reading() as session:
+            return {int(at): count for at, count in session.execute(query)}
 
     def model_changes(self, sites: Sites) -> list[ModelChange]:
         """What sites did with their detector, oldest first, by their receipts."""
@@ -98,11 +103,9 @@ class TrendStore:
         site: InstrumentedAttribute[str],
         sites: Sites,
         *where: ColumnElement[bool],
-        number: Any = None,
     ) -> dict[int, int]:
         bucket = span.bucket(time)
-        query = select(bucket, func.count() if number is None else number)
-        query = query.where(span.covers(time), *where).group_by(bucket)
+        query = select(bucket, func.count()).where(span.covers(time), *where).group_by(bucket)
         if sites is not None:
             query = query.where(site.in_(sites))
         with self._db.reading() as session:

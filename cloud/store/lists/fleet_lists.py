@@ -98,6 +98,20 @@ class FleetLists:
             sites, found = session.execute(query).one()
             return sites, int(found or 0)
 
+    def states(self, sites: Collection[str], *, online_since: float) -> dict[str, str]:
+        """Of each of these sites that is known: `revoked`, `quarantined`, `online` or `offline`."""
+        received = func.coalesce(SiteHeartbeat.received_at, -1)
+        state = case(
+            (Site.revoked, "revoked"),
+            (Site.quarantined, "quarantined"),
+            (received >= online_since, "online"),
+            else_="offline",
+        )
+        query = select(Site.site, state).outerjoin(SiteHeartbeat, _beats_of_enrolled())
+        with self._db.reading() as session:
+            found = session.execute(query.where(Site.site.in_(sites)))
+            return {site: str(named) for site, named in found}
+
     def groups(
         self, visible: Visible = None, *, after: str | None = None, limit: int
     ) -> list[tuple[str, int]]:

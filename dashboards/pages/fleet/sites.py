@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 from nicegui import ui
@@ -22,6 +23,7 @@ from dashboards.pages.fleet.site_group import rename
 from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.places import PlaceResource
+from messaging.plurals import quantity
 from messaging.resources import SiteResource
 
 COLUMNS = (
@@ -117,37 +119,32 @@ async def _clicked(view: PageView, known: Mapping[str, SiteResource], field: str
 
 
 async def places_of(view: PageView) -> list[MapPlace]:
-    """The sites of the scope that have a position; where none has one, the list of sites is not read."""
+    """The sites of the scope that have a position."""
     group = view.scope.group or None
-    places = await view.all_items("places", PlaceResource, group=group)
-    sites = await view.all_items("sites", SiteResource, group=group) if places else ()
-    return map_places(sites, places, view.scope)
+    return map_places(await view.all_items("places", PlaceResource, group=group), view.scope)
 
 
-def map_places(
-    sites: Sequence[SiteResource], places: Sequence[PlaceResource], scope: Scope
-) -> list[MapPlace]:
-    """The sites that have a position; one whose cameras alone have positions is at the mean of these."""
+def map_places(places: Sequence[PlaceResource], scope: Scope) -> list[MapPlace]:
+    """The known sites that have a position; one whose cameras alone have positions is at their mean."""
     own = {place.site for place in places if place.camera is None}
-    spots: dict[str, list[tuple[float, float]]] = {}
+    by_site: dict[str, list[PlaceResource]] = {}
     for place in places:
-        if place.camera is None or place.site not in own:
-            spots.setdefault(place.site, []).append((place.latitude, place.longitude))
-    return [_map_place(site, spots[site.site], scope) for site in sites if site.site in spots]
+        if place.site_state is not None and (place.camera is None or place.site not in own):
+            by_site.setdefault(place.site, []).append(place)
+    return [_map_place(found, scope) for found in by_site.values()]
 
 
-def _map_place(site: SiteResource, spots: Sequence[tuple[float, float]], scope: Scope) -> MapPlace:
-    state, tone = state_of(site)
-    latitude, longitude = (sum(values) / len(spots) for values in zip(*spots, strict=True))
-    opened = site.open_failure_modes or 0
-    known = f", {phrases.count(opened, 'open failure mode')}" if opened else ""
+def _map_place(places: Sequence[PlaceResource], scope: Scope) -> MapPlace:
+    site, state, opened = places[0].site, places[0].site_state, places[0].open_failure_modes
+    good = state == "online"
+    known = f", {quantity(opened, 'open failure mode')}" if opened else ""
     return MapPlace(
-        latitude,
-        longitude,
-        f"var(--{tone})",
-        rank=0 if tone == "good" else 2,
-        popup=join(link(site.site, scope.link("sites", site.site)), f": {state}{known}"),
-        label=f"{site.site}: {state}",
+        fmean(place.latitude for place in places),
+        fmean(place.longitude for place in places),
+        "var(--good)" if good else "var(--bad)",
+        rank=0 if good else 2,
+        popup=join(link(site, scope.link("sites", site)), f": {state}{known}"),
+        label=f"{site}: {state}",
         ring="var(--busy)" if opened else None,
     )
 

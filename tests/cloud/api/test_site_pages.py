@@ -175,6 +175,18 @@ def test_places_have_the_open_hazards_of_their_cameras(cloud: FilledCloud) -> No
     assert places(cloud, user="ana").keys() == places(cloud, group="harbour").keys() == {("south", None)}
 
 
+def test_places_have_the_state_and_the_open_failure_modes_of_their_sites(cloud: FilledCloud) -> None:
+    listed = {one.site: one for one in Page[SiteResource].model_validate(get(cloud, "sites").json()).items}
+    assert {one.site for one in places(cloud).values()} == {"north", "south"}
+    for one in places(cloud).values():
+        assert one.site_state == ("online" if listed[one.site].online else "offline")
+        assert one.open_failure_modes == listed[one.site].open_failure_modes
+    assert places(cloud)["north", None].open_failure_modes > 0
+    cloud.reports.quarantine_site("south", True)
+    assert places(cloud)["south", None].site_state == "quarantined"
+    cloud.reports.quarantine_site("south", False)
+
+
 def test_a_hazard_that_an_operator_has_ended_is_not_open_on_the_map(cloud: FilledCloud) -> None:
     cloud.hazard("fire", 3, began_s=30)  # at the bridge, which has the site's position
     before = places(cloud)["north", None].open_hazards
