@@ -20,46 +20,13 @@ from tests.support.edge.gates import gate_settings, outgoing_ids, start_gate, st
 from tests.support.edge.ledger_counts import report_entries
 from tests.support.faults.fleet import CloudIntake
 from tests.support.messaging.samples import HAZARD
+from tests.support.set_clock import SetClock
 from tests.support.waiting import eventually
 
-LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 LIMIT_S = 60.0
 HOUR_S, DAY_S = 3600, 86_400
 
-pytestmark = [
-    pytest.mark.broker,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not LIBRARY.exists(), reason="needs the Debian package libfaketime"),
-]
-
-
-class SetClock:
-    """The wall clock of a process, `offset_s` from that of the machine; monotonic time is left alone."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.set(0)
-
-    def set(self, offset_s: int) -> None:
-        """Set it, also while the process runs."""
-        self.offset_s = offset_s
-        self._path.write_text(f"{offset_s:+d}\n")
-
-    @property
-    def now_utc(self) -> int:
-        """What the process reads, seconds since 1970."""
-        return int(time.time()) + self.offset_s
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What makes a process read this clock."""
-        return {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(self._path),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
 
 async def _report(site: Site) -> list[str]:

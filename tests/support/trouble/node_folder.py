@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,15 @@ class NodeFolder:
         return self.config
 
     @contextmanager
-    def running(self, *, limit_s: float = 10.0) -> Iterator["subprocess.Popen[bytes]"]:
-        """The node as a process of its own, ended at the end."""
+    def running(
+        self, *, limit_s: float = 10.0, environment: Mapping[str, str] | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """The node as a process of its own, ended at the end; with more in its environment if given."""
         with self.log.open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "edge.cli", "run", "-c", str(self.config)],
                 cwd=ROOT,
+                env={**os.environ, **(environment or {})},
                 stdout=out,
                 stderr=out,
             )
