@@ -32,7 +32,6 @@ from messaging.api.samples import SampleRequest, SampleResource
 from messaging.resources import CampaignResource, FailureModeResource
 
 OFFERED = 50
-OFFER_EVERY_S = 30.0
 SAMPLES_EVERY_S = 1.0
 CONTROL = "Train a control model too, without this campaign's images, to measure their effect"
 NO_MODE = Empty(
@@ -95,7 +94,7 @@ class _Wizard:
             with ui.row().classes("actions"):
                 self._start = ui.button("Start the campaign", on_click=self._started)
                 self._start.props("unelevated no-caps").disable()
-        self._view.live(self._offer, every_s=OFFER_EVERY_S)
+        self._view.live(self._offer)
         ui.timer(0.0, self._planned, once=True)
         ui.timer(SAMPLES_EVERY_S, self._follow_samples)
 

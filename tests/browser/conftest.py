@@ -31,7 +31,8 @@ def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
 def page_process(cloud: FilledCloud) -> Iterator[PageProcess]:
     process = PageProcess(cloud.folder.root)
     yield process
-    process.stop()
+    ended, log = process.stop()
+    assert (ended, "Traceback" in log, "ERROR" in log) == (0, False, False), log
 
 
 @pytest.fixture

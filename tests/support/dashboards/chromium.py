@@ -41,7 +41,7 @@ class PageProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._address = self._login = ""
+        self._address = self._login = self._errors = ""
 
     def address(self) -> str:
         """The address that it prints once a cloud runs, without a slash at its end."""
@@ -65,9 +65,10 @@ class PageProcess:
 
     def stop(self) -> tuple[int, str]:
         """Exit status after SIGTERM, and what it wrote to stderr."""
-        self._process.send_signal(signal.SIGTERM)
-        _, errors = self._process.communicate(timeout=15)
-        return self._process.returncode, errors
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            _, self._errors = self._process.communicate(timeout=15)
+        return self._process.returncode, self._errors
 
 
 class Tab:
