@@ -63,8 +63,3 @@ def condition(key: str) -> str:
 def short(digest: str | None) -> str:
     """The first eight characters of a digest; a dash for none."""
     return digest[:8] if digest else MISSING
-
-
-def count(n: int, noun: str) -> str:
-    """`1 site`, `3 sites`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

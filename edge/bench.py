@@ -38,6 +38,7 @@ from edge.vision.detection_speed import FRAME_SIZE, drawn_frame
 from edge.vision.detector import Detector
 from edge.vision.onnx_detector import OnnxDetector
 from messaging.figures import Figure
+from messaging.plurals import quantity
 from messaging.releases import Role
 
 _ONE_CAMERA = (CameraSettings(name="camera-1", source="/dev/video0"),)
@@ -163,7 +164,7 @@ class BenchModels:
 
     def __str__(self) -> str:
         teacher = "" if self.teacher is None else f", teacher {self.teacher.description.name}"
-        cameras = f"{len(self.cameras)} camera{'s' * (len(self.cameras) > 1)}"
+        cameras = quantity(len(self.cameras), "camera")
         return f"{self.service.description.name} on {self.service.provider}{teacher}, {cameras}"
 
 
@@ -228,7 +229,7 @@ def measure(
     taught = sum(camera.health.taught for camera in cameras)
     teacher = Figure("frames_with_teacher", taught / processed, "fraction", None, processed)
     return [
-        Figure("cameras", len(runs), "cameras"),
+        Figure("cameras", len(runs), ""),
         Figure("frames_per_second", count / counted_s, "frames/s", None, count),
         Figure("frames_per_second_per_camera", count / counted_s / len(runs), "frames/s", None, count),
         *times.figures(),

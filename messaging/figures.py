@@ -40,7 +40,7 @@ class Figure:
     @property
     def value_text(self) -> str:
         """The value with its unit, or `not measured`."""
-        return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}"
+        return "not measured" if self.value is None else f"{self.value:.4g} {self.unit}".rstrip()
 
     @property
     def holds_text(self) -> str:

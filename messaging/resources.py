@@ -222,7 +222,9 @@ class AddedClasses(Resource):
 
 
 class CampaignRequest(Resource):
-    """A campaign to start. No modes: the `top` most harmful open ones. Unknown options are refused.
+    """A campaign to start. No modes: the `top` most harmful open ones that training can improve.
+
+    Unknown options are refused.
 
     `cold_start` names a class of which there is no evidence yet, to be generated under `conditions`, written
     `night-rain` (none: day and night, each clear and in rain).

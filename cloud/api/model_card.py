@@ -31,6 +31,7 @@ from messaging.card_resources import (
 )
 from messaging.errors import FileFault
 from messaging.intervals import wilson
+from messaging.plurals import quantity
 from messaging.releases import Channel, Role
 
 logger = logging.getLogger(__name__)
@@ -194,8 +195,7 @@ def _of_evaluation(services: Services, evaluations: Iterable[CardEvaluation]) ->
 
 def _of_mode(mode: FailureMode) -> CardBlindSpot:
     key, recall = mode.key, mode.recall
-    sites = len(mode.sites)
-    evidence = f"{mode.count} misdetection{'s' * (mode.count != 1)} at {sites} site{'s' * (sites != 1)}"
+    evidence = f"{quantity(mode.count, 'misdetection')} at {quantity(len(mode.sites), 'site')}"
     found = "no supported track yet"
     if recall.supported:
         low, high = recall.interval

@@ -37,9 +37,11 @@ campaign = typer.Typer(
 
 ModesArgument = Annotated[
     list[str] | None,
-    typer.Argument(help="ids of failure modes, as in `failures list`; none: the most harmful"),
+    typer.Argument(
+        help="ids of failure modes, as in `failures list`; none: the most harmful that training can improve"
+    ),
 ]
-TopOption = Annotated[int, typer.Option(help="without modes: number of most harmful ones to take")]
+TopOption = Annotated[int, typer.Option(help="without modes: number of those to take")]
 CountOption = Annotated[int | None, typer.Option(help="generated images to keep per failure mode")]
 SeedOption = Annotated[
     int | None, typer.Option(help="seed of prompts and layouts; repeats a campaign's images")

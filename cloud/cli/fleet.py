@@ -26,6 +26,7 @@ from cloud.cli.dry_run import changes_state, confirm
 from cloud.errors import NotKnown, NotNow
 from messaging.access_resources import GroupName, GroupRequest
 from messaging.api.sites import CameraResource, LedgerEntryResource, SiteGroupResource
+from messaging.plurals import quantity
 from messaging.resources import (
     LedgerResource,
     SiteResource,
@@ -64,7 +65,8 @@ def list_sites(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 def _state(site: SiteResource) -> str:
     if site.revoked:
         return "revoked"
-    parts = ("online" if site.online else "offline", "quarantined" if site.quarantined else None)
+    link = "never connected" if site.last_seen_at is None else "online" if site.online else "offline"
+    parts = (link, "quarantined" if site.quarantined else None)
     return ", ".join(part for part in (*parts, site.fallback if site.online else None) if part)
 
 
@@ -189,7 +191,7 @@ def rename_group(
     with RemoteCloud.of_folder(data) as cloud:
         path = f"site-groups/{url_segment(group)}/rename"
         done = cloud.send("POST", path, SiteGroupResource, body_of(GroupName, name=name))
-    notes.print(f"group {group} is {done.group} now; it has {done.sites} sites")
+    notes.print(f"group {group} is {done.group} now; it has {quantity(done.sites, 'site')}")
 
 
 @sites.command("groups")

@@ -1,6 +1,6 @@
 """`blindspot sites remove`: what a revoked site reported is deleted, over the REST API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,6 +16,7 @@ from messaging.api.site_removal import (
     RemovalRequest,
     SiteRemovalResource,
 )
+from messaging.plurals import row_counts
 from messaging.runtime.console import notes
 from messaging.runtime.quoting import url_segment
 
@@ -43,12 +44,12 @@ def remove_site(
             return
         if dry_run:
             _print_campaigns(site, plan.campaigns)
-            notes.print(f"a removal would delete of site {site}: {_counts(plan.rows)}")
+            notes.print(f"a removal would delete of site {site}: {row_counts(plan.rows)}")
         if not plan.revoked:
             raise NotNow(f"site {site} is not revoked; revoke it with `blindspot sites revoke {site}` first")
         if dry_run:
             return
-        confirm(f"Delete of site {site}: {_counts(plan.rows)}? This cannot be undone", yes=yes)
+        confirm(f"Delete of site {site}: {row_counts(plan.rows)}? This cannot be undone", yes=yes)
         body = RemovalRequest(reject_images=reject_images)
         found = cloud.send("POST", f"{path}/remove", SiteRemovalResource, body)
     if as_json:
@@ -56,7 +57,7 @@ def remove_site(
         return
     _print_campaigns(site, found.campaigns)
     notes.print(
-        f"deleted of site {site}: {_counts(found.deleted)}; images rejected: {found.rejected_images:,}"
+        f"deleted of site {site}: {row_counts(found.deleted)}; images rejected: {found.rejected_images:,}"
     )
 
 
@@ -70,7 +71,3 @@ def _print_campaigns(site: str, campaigns: Sequence[DerivedCampaignResource]) ->
         ],
         f"No campaign was planned with evidence of {site}.",
     )
-
-
-def _counts(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {table.replace('_', ' ')}" for table, count in rows.items())

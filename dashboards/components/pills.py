@@ -2,6 +2,7 @@
 
 from dashboards import phrases
 from dashboards.markup import Html, element, join
+from messaging.plurals import quantity
 from messaging.resources import RecallResource
 
 SEVERITY_NAMES = ("", "nuisance", "minor", "serious", "grave", "danger to life")
@@ -33,7 +34,7 @@ def recall_bar(recall: RecallResource, target: float) -> Html:
     return join(
         bar,
         element("span", text, cls="estimated"),
-        element("span", f" of {phrases.count(recall.supported, 'track')}", cls="rest"),
+        element("span", f" of {quantity(recall.supported, 'track')}", cls="rest"),
     )
 
 

@@ -11,6 +11,7 @@ from dashboards.learning.mode_names import mode_text
 from dashboards.markup import Html, element, image, join
 from dashboards.scope import Scope
 from messaging.api.gallery import GalleryImage
+from messaging.plurals import quantity
 from messaging.resources import CampaignResource
 
 SHOWN = 60
@@ -148,7 +149,7 @@ def duplicate_groups(
 
 
 def _group(images: Sequence[GalleryImage], campaign: str, selected: int | None, boxes: bool) -> Html:
-    text = f"{phrases.count(len(images), 'image')} with hazards that look nearly the same"
+    text = f"{quantity(len(images), 'image')} with hazards that look nearly the same"
     return join(element("h3", text), grid(images, campaign, selected, boxes=boxes))
 
 
@@ -156,7 +157,7 @@ def _tile(one: GalleryImage, campaign: str, selected: bool, boxes: bool) -> Html
     source = thumbnail_address(campaign, one.id)
     shown = image(source, f"synthetic image {one.name}") if one.thumbnail else element("span", "no thumbnail")
     frame = element("span", shown, overlay(one) if boxes else None, cls="frame", style=_ratio(one))
-    alike = phrases.count(len(one.near_duplicates), "near duplicate") if one.near_duplicates else None
+    alike = quantity(len(one.near_duplicates), "near duplicate") if one.near_duplicates else None
     text = join(
         pill("kept", "good") if one.kept else pill(phrases.readable(one.reason or "refused"), "bad"),
         verdict_pill(one),
@@ -189,7 +190,7 @@ def overlay(one: GalleryImage) -> Html | None:
         given = {"x": x - width / 2, "y": y - height / 2, "width": width, "height": height}
         written = {name: f"{value:.4f}" for name, value in given.items()}
         boxes.append(element("rect", element("title", phrases.readable(label.class_name)), **written))
-    drawn = f"{phrases.count(len(boxes), 'label')} of the image"
+    drawn = f"{quantity(len(boxes), 'label')} of the image"
     return element(
         "svg",
         *boxes,
@@ -227,7 +228,7 @@ def _alike(one: GalleryImage, campaign: str) -> Html | None:
         element("figure", image(thumbnail_address(campaign, other), f"near duplicate {other}"))
         for other in one.near_duplicates
     )
-    title = phrases.count(len(one.near_duplicates), "near duplicate")
+    title = quantity(len(one.near_duplicates), "near duplicate")
     return join(element("h3", title), element("div", *shown, cls="thumbnails"))
 
 

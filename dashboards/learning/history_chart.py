@@ -12,6 +12,7 @@ from dashboards import phrases
 from dashboards.components.charts import axes, legend, series_colour
 from dashboards.theme import Palette
 from messaging.api.mode_history import ModeHistoryResource, RecallDay
+from messaging.plurals import quantity
 
 DAY_MS = 86_400_000
 BAR_PX = 8
@@ -147,9 +148,9 @@ def description(history: ModeHistoryResource) -> Mapping[str, str]:
     """What the chart shows, in words and numbers, for people who do not see it."""
     whole = sum(sum(day.sources.values()) for day in history.evidence)
     last = next((day for day in reversed(history.recall) if day.recall.value is not None), None)
-    days = phrases.count(len(history.evidence), "day")
+    days = quantity(len(history.evidence), "day")
     return {
-        "evidence": f"{phrases.count(whole, 'misdetection')} on {days}",
+        "evidence": f"{quantity(whole, 'misdetection')} on {days}",
         "last known recall": phrases.MISSING if last is None else _text(last),
         "campaigns": f"{len(history.campaigns):,}",
     }
@@ -162,5 +163,5 @@ def _noon(day: RecallDay) -> int:
 def _text(day: RecallDay) -> str:
     one = day.recall
     interval = f"{100 * one.low:.0f}–{100 * one.high:.0f} %"
-    tracks = phrases.count(one.supported, "track")
+    tracks = quantity(one.supported, "track")
     return f"{phrases.date(day.at)}: {phrases.percent(one.value)} ({interval}) of {tracks}"

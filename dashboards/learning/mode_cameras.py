@@ -11,6 +11,7 @@ from dashboards.components.table import Column, link
 from dashboards.markup import Html, element, join
 from dashboards.scope import Scope
 from messaging.api.mode_cameras import ModeCameraResource
+from messaging.plurals import quantity
 
 COLUMNS = (
     Column("camera", "camera", "html", width=150),
@@ -55,7 +56,7 @@ def _map_place(
         element(
             "div",
             link(name_of(one), _address(one, scope)),
-            f": {phrases.count(one.misdetections, 'misdetection')}",
+            f": {quantity(one.misdetections, 'misdetection')}",
         )
         for one in here
     )

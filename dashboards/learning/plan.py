@@ -16,6 +16,7 @@ from messaging.api.campaign_plans import (
 )
 from messaging.api.plan_wording import promotion_words
 from messaging.api.samples import SampleResource
+from messaging.plurals import quantity
 from messaging.resources import CampaignRequest
 
 NOT_MEASURED = (
@@ -82,9 +83,9 @@ def plan_markup(plan: CampaignPlanResource) -> Html:
             "parent": f"model {phrases.short(plan.incumbent_digest)}"
             if plan.incumbent_digest
             else "no model",
-            "replayed in training": phrases.count(plan.replay_images, "image"),
-            "for thresholds": phrases.count(plan.calibration_images, "image"),
-            "in the holdout": phrases.count(plan.holdout_images, "image"),
+            "replayed in training": quantity(plan.replay_images, "image"),
+            "for thresholds": quantity(plan.calibration_images, "image"),
+            "in the holdout": quantity(plan.holdout_images, "image"),
             "control model": "trained too, without this campaign's images" if plan.control else "none",
         }
     )
@@ -118,12 +119,10 @@ def _sample(one: SampleResource) -> Html:
     if one.state == "failed":
         return join(title, element("p", one.reason, cls="refusal", role="alert"))
     if one.state == "running":
-        since = (
-            f"{phrases.count(one.count, 'hazard')} with seed {one.seed}, for {phrases.duration(one.seconds)}"
-        )
+        since = f"{quantity(one.count, 'hazard')} with seed {one.seed}, for {phrases.duration(one.seconds)}"
         return join(title, element("p", f"Being generated: {since}.", cls="rest", role="status"))
     text = (
-        f"{phrases.count(one.hazards, 'hazard')}, {one.labelled} with a label, seed {one.seed}, in "
+        f"{quantity(one.hazards, 'hazard')}, {one.labelled} with a label, seed {one.seed}, in "
         f"{phrases.duration(one.seconds)}"
     )
     columns = (
@@ -140,7 +139,7 @@ def estimate_facts(found: CampaignEstimateResource | None) -> Html:
         return element("p", NOT_MEASURED, cls="empty")
     parts = {"generation": found.generate_s, "training": found.train_s, "evaluation": found.evaluate_s}
     each = ", ".join(f"{name} {phrases.duration(value)}" for name, value in parts.items())
-    based = f"from {phrases.count(found.based_on, 'campaign')} that have ended"
+    based = f"from {quantity(found.based_on, 'campaign')} that have ended"
     values = {"estimated time": f"about {phrases.duration(found.total_s)} ({each}), {based}"}
     if found.cost is not None:
         values["estimated cost"] = f"{found.cost:,.2f} {found.currency}"
@@ -154,7 +153,7 @@ def _order(order: PlannedOrderResource) -> Html:
         prototype = "none yet"
     else:
         use = "used" if order.prototype_used else "too noisy, not used"
-        sites = phrases.count(order.prototype_sites, "site")
+        sites = quantity(order.prototype_sites, "site")
         prototype = f"{use}: of {sites}, cosine {order.prototype_cosine:.2f}"
     return row(
         mode_text(order.mode),
@@ -172,7 +171,7 @@ def _earlier(order: PlannedOrderResource) -> str:
     if not order.earlier_images:
         return "nothing yet"
     reason = f", most refused: {phrases.readable(order.earlier_reason)}" if order.earlier_reason else ""
-    return f"{order.earlier_kept:,} of {phrases.count(order.earlier_images, 'image')} kept{reason}"
+    return f"{order.earlier_kept:,} of {quantity(order.earlier_images, 'image')} kept{reason}"
 
 
 def _requirement(one: RequirementResource) -> Html:
@@ -191,8 +190,8 @@ def summary(plan: CampaignPlanResource) -> Html:
     seed = "a seed that the cloud draws" if plan.seed is None else f"seed {plan.seed}"
     parent = phrases.short(plan.incumbent_digest) if plan.incumbent_digest else "the start"
     sentence = (
-        f"{phrases.count(images, 'image')} for {mode_texts(plan.modes)}, with {seed}; a model is trained "
-        f"from {parent} and compared on {phrases.count(plan.holdout_images, 'holdout image')}."
+        f"{quantity(images, 'image')} for {mode_texts(plan.modes)}, with {seed}; a model is trained "
+        f"from {parent} and compared on {quantity(plan.holdout_images, 'holdout image')}."
     )
     lacking = missing(plan)
     if not lacking:

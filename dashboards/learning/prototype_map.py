@@ -7,6 +7,7 @@ from dashboards import phrases
 from dashboards.components.charts import axes
 from dashboards.theme import Palette
 from messaging.api.prototype_map import PrototypeMapResource, PrototypePoint
+from messaging.plurals import quantity
 from messaging.resources import FailureModeResource
 
 LEAST_PX, MOST_PX = 9, 30
@@ -72,7 +73,7 @@ def point_name(point: PrototypePoint) -> str:
 def point_choices(found: PrototypeMapResource) -> dict[str, str]:
     """Texts of a select by the keys of the points, with how many failure modes each has."""
     modes = {
-        point_key(one): f"{point_name(one)}: {phrases.count(len(one.failure_modes), 'failure mode')}"
+        point_key(one): f"{point_name(one)}: {quantity(len(one.failure_modes), 'failure mode')}"
         for one in found.points
     }
     return {ALL: "all failure modes"} | dict(sorted(modes.items()))
@@ -90,6 +91,6 @@ def map_in_words(found: PrototypeMapResource) -> str:
     """What a map with points shows, in a sentence."""
     usable = sum(point.usable for point in found.points)
     return (
-        f"{phrases.count(len(found.points), 'prototype')}, {usable:,} usable; a hollow point holds more "
+        f"{quantity(len(found.points), 'prototype')}, {usable:,} usable; a hollow point holds more "
         "noise than signal and is left out of campaigns, a larger one is of more sites."
     )

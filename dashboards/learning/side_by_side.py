@@ -8,6 +8,7 @@ from dashboards.components.empty import Empty
 from dashboards.markup import Html, element, number, row, table, with_code
 from dashboards.scope import Scope
 from messaging.api.evaluations import EvaluatedModel, EvaluationCell, EvaluationsResource, ModelScores
+from messaging.plurals import quantity
 
 PARENT, CANDIDATE, HOLDOUT, WHOLE = "incumbent", "candidate", "holdout", "all"
 KINDS = {
@@ -171,7 +172,7 @@ def _what(cell: EvaluationCell, columns: Sequence[_Column], rows: int) -> Html:
         "td",
         element("b", phrases.readable(cell.class_name)),
         f" {condition}",
-        element("div", phrases.count(most, noun), cls="rest"),
+        element("div", quantity(most, noun), cls="rest"),
         rowspan=rows,
         cls="what",
     )
@@ -230,5 +231,5 @@ def summary(found: EvaluationsResource) -> Html:
     if not found.cells:
         return no_comparison(found.campaign)
     worse = regressions(found)
-    text = f"{phrases.count(worse, 'measure')} worse than the parent" if worse else "nothing is worse"
+    text = f"{quantity(worse, 'measure')} worse than the parent" if worse else "nothing is worse"
     return element("p", text, cls="regression" if worse else "better")

@@ -26,7 +26,8 @@ COLUMNS = (
     Column("began", "started", "html", width=80),
 )
 EMPTY = Empty(
-    "No campaign has run yet. This command starts one for the most harmful failure mode:",
+    "No campaign has run yet. This command starts one for the most harmful failure mode "
+    "that training can improve:",
     command="blindspot campaign start",
 )
 

@@ -22,6 +22,7 @@ from dashboards.pages import deliveries, hazard_changes, missed_hazards
 from dashboards.scope import Scope
 from messaging.api.places import PlaceResource
 from messaging.integration_resources import DeliveryResource
+from messaging.plurals import quantity
 from messaging.resources import ClassesResource, HazardResource
 
 SHOWN = 500
@@ -108,7 +109,7 @@ def map_place(place: PlaceResource, scope: Scope) -> MapPlace:
     """A place with its open hazards in words."""
     name = f"{place.site} / {place.camera}" if place.camera else place.site
     number = place.open_hazards
-    hazards = "no open hazard" if not number else f"{number} open hazard{'' if number == 1 else 's'}"
+    hazards = "no open hazard" if not number else quantity(number, "open hazard")
     popup = join(link(name, scope.link("sites", place.site)), f": {hazards}")
     worst = place.severity or 0
     return MapPlace(place.latitude, place.longitude, MAP_COLOURS[worst], worst, popup, filled=bool(number))

@@ -16,6 +16,7 @@ from dashboards.page_view import PageView
 from messaging.access_resources import UserRole
 from messaging.api.sites import CameraResource
 from messaging.api.verdict_requests import MissedHazard, VerdictRequestResource
+from messaging.plurals import quantity
 from messaging.resources import ClassesResource
 
 SHOWN = 100
@@ -39,7 +40,7 @@ TONES = {
 }
 MINUTES_AGO = {
     0: "now",
-    **{minutes: f"about {phrases.count(minutes, 'minute')} ago" for minutes in (1, 2, 3, 5, 8, 15, 30)},
+    **{minutes: f"about {quantity(minutes, 'minute')} ago" for minutes in (1, 2, 3, 5, 8, 15, 30)},
 }
 TITLE = "A hazard was missed"
 

@@ -4,6 +4,7 @@ from dashboards import phrases
 from dashboards.components.section import facts
 from dashboards.markup import Html, element, join, number, row, table
 from messaging.card_resources import CardEvaluation, CardTraining, ModelCard
+from messaging.plurals import quantity
 
 UNKNOWN = "not recorded"
 
@@ -108,7 +109,7 @@ def _privacy(card: ModelCard) -> Html:
     return element(
         "p",
         "Images never leave a site. Largest privacy budget (ε) that one of "
-        f"{phrases.count(privacy.sites, 'site')} has spent: {spent}. "
+        f"{quantity(privacy.sites, 'site')} has spent: {spent}. "
         f"Synthesis orders steered by noised prototypes: {used}.",
     )
 

@@ -21,6 +21,7 @@ from dashboards.pages.rollouts import EMPTY as NO_ROLLOUT
 from dashboards.pages.rollouts import phase_pill
 from dashboards.scope import RANGES, Scope
 from messaging.api.trends import TrendPoint, TrendsResource
+from messaging.plurals import quantity
 from messaging.release_resources import RolloutResource
 from messaging.resources import (
     CampaignResource,
@@ -185,7 +186,7 @@ def rollout_markup(rollouts: Sequence[RolloutResource], scope: Scope, now: float
     return element(
         "p",
         phase_pill(last),
-        f" {last.site_states.get('running', 0)} of {phrases.count(last.number_of_sites, 'site')} run model ",
+        f" {last.site_states.get('running', 0)} of {quantity(last.number_of_sites, 'site')} run model ",
         element("code", phrases.short(last.digest), title=last.digest),
         f", began {phrases.ago(last.created_at, now)}. ",
         link("Open the rollout", scope.link("rollouts", last.id)),

@@ -173,7 +173,9 @@ class LedgerSummary:
         """The bytes of payloads and those beside them, for people."""
         beside = self.by_kind.get(TRANSPORT, Total()).bytes
         payloads = sum(total.bytes for total in self.by_kind.values()) - beside
-        percent = 100 * payloads / (payloads + beside) if payloads or beside else 0
+        if not beside:
+            return f"payloads {payloads} bytes; what is written beside them is entered hourly, none of it yet"
+        percent = 100 * payloads / (payloads + beside)
         return (
             f"payloads {payloads} bytes, beside them {beside} bytes: {percent:.0f} % of what left is payload"
         )

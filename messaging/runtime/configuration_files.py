@@ -165,6 +165,8 @@ def _fault(error: Any, allowed: str | None) -> str:
     """What is wrong with one value, in the words of YAML; `allowed` describes the values of its key."""
     value, kind = error["input"], error["type"]
     found = _YAML_NAMES.get(type(value), type(value).__name__)
+    if kind == "missing":
+        return f"this key is missing; write {allowed}" if allowed else "this key is missing"
     if kind in ("tuple_type", "list_type"):
         return f"expected a list (lines that begin with `- `), found {found}"
     if kind in ("dict_type", "model_type"):

@@ -50,10 +50,3 @@ def test_identifiers_become_readable() -> None:
 def test_a_digest_is_shown_by_its_first_eight_characters() -> None:
     assert phrases.short("0123456789abcdef") == "01234567"
     assert phrases.short(None) == phrases.short("") == "–"
-
-
-@pytest.mark.parametrize(
-    ("n", "shown"), [(0, "0 sites"), (1, "1 site"), (2, "2 sites"), (12_345, "12,345 sites")]
-)
-def test_a_count_has_its_noun_in_singular_or_plural(n: int, shown: str) -> None:
-    assert phrases.count(n, "site") == shown

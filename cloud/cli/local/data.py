@@ -14,6 +14,7 @@ from cloud.cli.local.setup import ConfigOption, settings_of
 from cloud.dry_runs import before_change
 from cloud.errors import DataRefused
 from cloud.settings import CloudSettings, DataFolder
+from messaging.plurals import quantity
 from messaging.runtime.console import notes, out
 from messaging.runtime.program import ExitCode
 
@@ -308,4 +309,4 @@ def _print_description(described: "DatasetDescription") -> None:
     for fault in described.faults:
         out.print_line(("fault: ", "red"), str(fault))
     count = len(described.faults)
-    out.print_line("no faults" if not count else f"{count} fault{'s' * (count > 1)}")
+    out.print_line("no faults" if not count else quantity(count, "fault"))

@@ -17,6 +17,7 @@ from cloud.data.file_trees import FileTree
 from cloud.data.formats.pairing import plain
 from cloud.data.listing import ListedImage, Listing, is_image
 from messaging.errors import FileFault
+from messaging.plurals import quantity
 from messaging.runtime.text_files import decode_json, decode_text
 
 _PARTS = ("images", "annotations", "categories")
@@ -174,7 +175,7 @@ def _boxes(
                 boxes[image.path].append(box)
         seen.add(identity if _is_id(identity) else None)
     for kind, count in skipped.items():
-        findings.note(f"{where}: {count} annotation{'s' * (count > 1)} left out: {kind}")
+        findings.note(f"{where}: {quantity(count, 'annotation')} left out: {kind}")
     return boxes
 
 

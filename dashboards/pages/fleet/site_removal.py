@@ -1,7 +1,5 @@
 """The removal of a revoked site: what goes and what was made with it is shown before anything is deleted."""
 
-from collections.abc import Mapping
-
 from nicegui import ui
 
 from dashboards import phrases
@@ -14,6 +12,7 @@ from messaging.api.site_removal import (
     RemovalRequest,
     SiteRemovalResource,
 )
+from messaging.plurals import quantity, row_counts
 
 KEPT = (
     "The site stays known and revoked, and its ledger totals stay. This cannot be undone, and a model that "
@@ -33,7 +32,7 @@ async def remove(view: PageView, site: str) -> None:
         reject = ui.checkbox(REJECT)
         reject.set_visibility(bool(plan.campaigns))
         with ui.row().classes("choices"):
-            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps autofocus")
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps autofocus")
             yes = ui.button(
                 "Remove", on_click=lambda: dialog.submit(RemovalRequest(reject_images=reject.value))
             )
@@ -53,7 +52,7 @@ def plan_markup(plan: RemovalPlanResource, scope: Scope) -> Html:
     """What goes, and the campaigns with the site's share, their images and their models as links."""
     gone = join(
         element("h2", f"Remove the reports of {plan.site}?"),
-        element("p", f"Deleted: {rows_text(plan.rows)}. {KEPT}"),
+        element("p", f"Deleted: {row_counts(plan.rows)}. {KEPT}"),
     )
     if not plan.campaigns:
         return join(gone, element("p", f"No campaign was planned with evidence of {plan.site}."))
@@ -61,15 +60,9 @@ def plan_markup(plan: RemovalPlanResource, scope: Scope) -> Html:
     return join(gone, element("p", f"Planned with evidence of {plan.site}:"), element("ul", *lines))
 
 
-def rows_text(rows: Mapping[str, int]) -> str:
-    """Numbers of rows by table, in words."""
-    nouns = {table: phrases.readable(table.removesuffix("s")) for table in rows}
-    return ", ".join(phrases.count(number, nouns[table]) for table, number in rows.items())
-
-
 def _campaign(one: DerivedCampaignResource, scope: Scope) -> Html:
-    share = f": {one.own:,} of {phrases.count(one.evidence, 'misdetection')}, "
-    share += phrases.count(one.images, "generated image")
+    share = f": {one.own:,} of {quantity(one.evidence, 'misdetection')}, "
+    share += quantity(one.images, "generated image")
     models = [element("a", phrases.short(d), href=scope.link("models", d)) for d in one.releases]
     made = join(", models ", with_commas(models)) if models else None
     return join(element("a", one.campaign, href=scope.link("campaigns", one.campaign)), share, made)

@@ -49,7 +49,7 @@ def test_a_minimal_file_is_read() -> None:
         ("site: [a\n", "not valid YAML"),
         ("- a\n", "x.yaml: expected keys and values at the top, found list"),
         ("site: ${NOPE}\n", "${NOPE} is not set; export NOPE or NOPE_FILE"),
-        ("poll_s: 3\n", "site: Field required"),
+        ("poll_s: 3\n", "site: this key is missing"),
         ("site: a\nsite: b\n", "x.yaml lines 1 and 2: key 'site' is there twice; join them or remove one"),
         (
             GOOD + "gate: {name: a, source: b, name: c}\n",

@@ -15,7 +15,7 @@ CAMPAIGN = DerivedCampaignResource(
 
 def test_the_plan_states_how_much_goes_and_what_stays() -> None:
     shown = text(plan_markup(PLAN, Scope()))
-    assert "Deleted: 1,200 reports, 1 verdict request, 0 dead letters." in shown
+    assert "Deleted: 1,200 reports, 1 verdict request." in shown
     assert "The site stays known and revoked" in shown
     assert "No campaign was planned with evidence of liar." in shown
 
