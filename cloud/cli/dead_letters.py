@@ -8,7 +8,7 @@ import typer
 from cloud.api.client import RemoteCloud
 from cloud.cli.console import DEFAULT_DATA, DataOption, JsonOption, print_json, print_table, show_list, when
 from cloud.cli.dry_run import change_each, changes_state
-from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
+from messaging.api.dead_letters import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.runtime.console import notes
 from messaging.wire_format.inspection import cloud_event_json
 

@@ -19,8 +19,8 @@ from cloud.errors import CloudUnreachable
 from cloud.fleet.hub import enrolment_of, hub_address
 from cloud.settings import CloudSettings
 from messaging.access_resources import AuditResource, GroupRequest
+from messaging.api.dead_letters import DeadLetterResource, ReplayResource
 from messaging.bus import Link
-from messaging.dead_letter_resources import DeadLetterResource, ReplayResource
 from messaging.nats.broker import free_port
 from messaging.nats.bus import NatsBus
 from messaging.nats.subjects import inbox_prefix

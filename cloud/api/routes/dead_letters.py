@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from cloud.api.paging import Cursor, Limit, RowNumber, integer_cursor, page_of_query
 from cloud.api.services import CloudServices
 from cloud.store.report_records import DeadLetter
-from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
+from messaging.api.dead_letters import DeadLetterContent, DeadLetterResource, ReplayResource
 from messaging.errors import MessageRefused
 from messaging.fields import Slug
 from messaging.resources import Page

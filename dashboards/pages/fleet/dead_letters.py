@@ -10,7 +10,7 @@ from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
 from dashboards.markup import Html
 from dashboards.page_view import PageView
-from messaging.dead_letter_resources import DeadLetterContent, DeadLetterResource, ReplayResource
+from messaging.api.dead_letters import DeadLetterContent, DeadLetterResource, ReplayResource
 
 SHOWN = 200
 COLUMNS = (

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cloud.store.delivery_records import HazardStatus
+from messaging.api.dead_letters import DeadLetterResource
 from messaging.api.places import PlaceResource
 from messaging.api.sites import CameraResource, LedgerDayResource, SitePageResource
-from messaging.dead_letter_resources import DeadLetterResource
 from messaging.reports import FrameFlow
 from messaging.resources import FailureModeResource, HazardResource, Page, SiteResource
 from tests.support.cloud.api_reader import add_limited_viewer, get

@@ -36,7 +36,7 @@ from cloud.store.records import (
     SyntheticImage,
 )
 from cloud.store.report_records import DeadLetter, HazardRow, LedgerTotal, Site, SiteGuard, SiteHeartbeat
-from messaging.dead_letter_resources import DeadLetterResource
+from messaging.api.dead_letters import DeadLetterResource
 from messaging.reports import ErrorKind, HazardState
 from messaging.resources import HazardResource, LedgerResource
 from messaging.taxonomy import Condition, Light, RegionBin, SizeBin, Weather
