@@ -39,6 +39,7 @@ class StoreSettings(Section):
 
     `url` is `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`, with `%25` for `%`. A password
     is written as `${VAR}` and read from the environment variable VAR, or from the file that VAR_FILE names.
+    PostgreSQL on another machine, or in another container, needs `?sslmode=verify-full&sslrootcert=FILE`.
     """
 
     url: SecretStr | None = None

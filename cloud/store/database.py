@@ -2,6 +2,7 @@
 
 SQLite in WAL mode by default, PostgreSQL by URL. Readers use snapshots; writers take the write lock when
 they begin, so that no transaction fails half-way for want of it. Records outlive the session that read them.
+A server on another machine is reached by TLS 1.3, and verified, or not at all.
 Errors of the connection become `StoreUnavailable`; a password is never part of a message.
 """
 
@@ -33,6 +34,7 @@ from sqlalchemy.orm import Session
 from cloud import dry_runs
 from cloud.errors import StoreUnavailable
 from cloud.store.mapping import Record
+from messaging.runtime.addresses import is_loopback
 from messaging.runtime.os_errors import disk_is_full
 from messaging.runtime.quoting import ini_value, sqlite_file, sqlite_url
 
@@ -42,6 +44,8 @@ CONNECT_TIMEOUT_S = 10
 WRITE_LOCK = 0x626C696E64  # of PostgreSQL's advisory locks, which are numbers
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
+VERIFIED = frozenset({"verify-full", "verify-ca"})  # the values of `sslmode` that verify the server
+_SECRETS_IN_QUERY = ("password", "sslpassword")
 
 Clock = Callable[[], float]
 
@@ -256,7 +260,9 @@ def _engine(url: URL) -> Engine:
         return engine
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "options": f"-c lock_timeout={BUSY_TIMEOUT_S}s"}
     try:
-        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True)
+        engine = create_engine(url, connect_args={**arguments, **_tls_arguments(url)}, pool_pre_ping=True)
+    except ArgumentError:
+        raise StoreUnavailable(f"store.url is not the URL of a database; write {FORMS}") from None
     except ModuleNotFoundError:
         raise StoreUnavailable(
             "store.url names a PostgreSQL database and its driver is not installed; "
@@ -264,6 +270,35 @@ def _engine(url: URL) -> Engine:
         ) from None
     event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _tls_arguments(url: URL) -> dict[str, str]:
+    """What the driver is given beside the URL for a server on another machine: TLS 1.3, no other encryption.
+
+    Raises `StoreUnavailable` unless the URL asks for a verified server.
+    """
+    dialect = url.get_dialect()
+    found = dialect.import_dbapi().pq.Conninfo.get_defaults()  # of the environment too: PGHOST, PGSERVICE
+    defaults = {one.keyword.decode(): (one.val or b"").decode() for one in found}
+    given = dialect().create_connect_args(url)[1]
+    others = _other_machines({**defaults, **given})
+    if not others:
+        return {}
+    if given.get("sslmode") not in VERIFIED:
+        raise StoreUnavailable(
+            f"store {_place(url)} is on another machine ({', '.join(others)}) and would be reached without "
+            "verifying it; add ?sslmode=verify-full&sslrootcert=FILE to store.url, where FILE is the "
+            "certificate of the authority that signed the server's"
+        )
+    least = given.get("ssl_min_protocol_version", "TLSv1.3")
+    return {"ssl_min_protocol_version": least, "gssencmode": "disable"}
+
+
+def _other_machines(parameters: Mapping[str, Any]) -> list[str]:
+    """What is not this machine among the hosts of a connection; a file of services may name any."""
+    hosts = f"{parameters.get('host', '')},{parameters.get('hostaddr', '')}".split(",")
+    others = [host for host in hosts if host and host[0] not in "/@" and not is_loopback(host)]
+    return [*others, *(f"its {key}" for key in ("service", "conninfo") if parameters.get(key))]
 
 
 @contextmanager
@@ -281,18 +316,21 @@ def _translated(url: URL) -> Iterator[None]:
 def _place(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    return url.difference_update_query(_SECRETS_IN_QUERY).render_as_string(hide_password=True)
 
 
 def _sentence(url: URL, what: str, error: Exception) -> str:
     cause = " ".join(str(getattr(error, "orig", error)).split())
-    if url.password:
-        cause = cause.replace(url.password, "***")
+    for secret in (url.password, *(url.query.get(name) for name in _SECRETS_IN_QUERY)):
+        if isinstance(secret, str) and secret:
+            cause = cause.replace(secret, "***")
     remedy = (
         "free space on its disk"
         if disk_is_full(error)
         else "check the path, its permissions and the disk"
         if url.get_backend_name() == "sqlite"
+        else "check sslrootcert in store.url, and the server's certificate and the names in it"
+        if any(word in cause for word in ("certificate", "SSL"))
         else "check that the database runs, and the user, password and name in store.url"
     )
     return f"store {_place(url)} {what} ({cause[:200]}); {remedy}"

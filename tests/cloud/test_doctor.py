@@ -99,6 +99,7 @@ def test_a_fault_is_one_line_with_the_file_and_the_remedy(
     ("changes", "check", "sentence"),
     [
         ({"store": StoreSettings(url="postgresql://u:s3cret@127.0.0.1:1/n")}, "store", "u:***@"),
+        ({"store": StoreSettings(url="postgresql://u:s3cret@db/n")}, "store", "is on another machine (db)"),
         ({"starting_weights": Path("absent")}, "starting detector", "there is no weights file absent"),
         (
             {"synthesis": SynthesisSettings(reference_weights=Path(__file__))},

@@ -58,18 +58,26 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def running_postgres(programs: Path, *, syncs: bool = False) -> Iterator[PostgresServer]:
+def running_postgres(
+    programs: Path, *, syncs: bool = False, certificate: Path | None = None, newest_tls: str = ""
+) -> Iterator[PostgresServer]:
     """A server whose data is removed at the end; `syncs`: whether what it commits survives a power cut.
 
+    With the file of a `certificate` and its key it offers TLS, up to the version `newest_tls` (default: any).
     It refuses to run as root, so root uses another user.
     """
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="blindspot-postgres-"))
     secret = folder / "password"
     secret.write_text(PASSWORD)
+    owned = [folder, secret]
+    if certificate is not None:
+        owned.append(served := folder / "server.pem")
+        served.touch(0o600)
+        served.write_bytes(certificate.read_bytes())
     if user is not None:
         owner = pwd.getpwnam(user)
-        for path in (folder, secret):
+        for path in owned:
             os.chown(path, owner.pw_uid, owner.pw_gid)
     command = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", USER, "--no-sync"]
     subprocess.run(
@@ -79,6 +87,9 @@ def running_postgres(programs: Path, *, syncs: bool = False) -> Iterator[Postgre
     port = _free_port()
     options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder)}
     options["fsync"] = "on" if syncs else "off"
+    if certificate is not None:
+        options |= {"ssl": "on", "ssl_cert_file": str(served), "ssl_key_file": str(served)}
+        options["ssl_max_protocol_version"] = newest_tls
     process = subprocess.Popen(
         [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
         + [part for name, value in options.items() for part in ("-c", f"{name}={value}")],
