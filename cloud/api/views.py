@@ -11,7 +11,7 @@ from cloud.api.access.caller import VisibleSites, is_visible
 from cloud.failure_modes.rules import FailureMode, cannot_close
 from cloud.store.delivery_records import HazardDelivery
 from cloud.store.ledger_store import Audit
-from cloud.store.lists.fleet_lists import RunningModels, SiteCamera, StatedBudget
+from cloud.store.lists.fleet_lists import RunningModels, SiteBeat, SiteCamera, StatedBudget
 from cloud.store.records import (
     CONTROL,
     Campaign,
@@ -55,7 +55,7 @@ LEAST_PROGRESS = 0.02
 
 def site_view(
     site: Site,
-    beat: SiteHeartbeat | None,
+    beat: SiteHeartbeat | SiteBeat | None,
     now: float,
     ledger: LedgerReceipt | None = None,
     open_failure_modes: int | None = None,
