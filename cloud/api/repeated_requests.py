@@ -23,6 +23,7 @@ from messaging.resources import API_PREFIX, IDEMPOTENCY_HEADER
 
 ROUTES = (
     "/rollouts",
+    "/samples",
     "/teachers",
     "/models/{digest}/ticket",
     "/integrations/{name}/test",

@@ -163,10 +163,13 @@ class _Wizard:
                 button.props("outline no-caps").on_click(lambda mode=mode: self._generate_samples(mode))
 
     async def _generate_samples(self, mode: str) -> None:
+        key = uuid4().hex
+
         async def generate() -> None:
             request = SampleRequest(mode=mode, count=SAMPLES, seed=self._choice.seed)
             client = self._view.viewer.client
-            self._samples[mode] = await client.send("POST", "samples", SampleResource, request)
+            made = await client.send("POST", "samples", SampleResource, request, key=key)
+            self._samples[mode] = made
 
         if await self._view.act(generate, "The generator is making samples."):
             self._samples_shown.show(samples_markup(self._samples.values()))

@@ -8,7 +8,7 @@ from dashboards.components.pills import recall_bar, severity
 from dashboards.components.place_map import NO_POSITIONS, PlaceMap
 from dashboards.components.section import Markup, card, heading
 from dashboards.components.table import link
-from dashboards.learning.mode_names import mode_name
+from dashboards.learning.mode_names import campaign_state, mode_name, mode_texts
 from dashboards.markup import Html, element, join, number, row, table
 from dashboards.page_view import PageView
 from dashboards.pages.campaign import stages_markup
@@ -35,7 +35,7 @@ NO_SITE = ("no site is enrolled yet. This command enrols one and makes its folde
            "blindspot sites add NAME --out NAME --camera CAMERA=ADDRESS")  # fmt: skip
 NO_SITE_ONLINE = ("no site is online. In the folder of a site, start its broker, its gate and its node:",
                   "blindspot-edge gate --config gate.yaml")  # fmt: skip
-MODES_SHOWN, HAZARDS_SHOWN = 5, 6
+MODES_SHOWN, HAZARDS_SHOWN, CAMPAIGNS_SHOWN = 5, 6, 3
 OF_ALL = "of all sites"
 
 
@@ -73,7 +73,7 @@ async def page(view: PageView) -> None:
             "hazards", HazardResource, limit=HAZARDS_SHOWN, group=group, since=scope.since(now)
         )
         hazards.show(hazards_markup(latest.items, scope, now))
-        campaigns = await view.page("campaigns", CampaignResource, limit=1)
+        campaigns = await view.page("campaigns", CampaignResource, limit=CAMPAIGNS_SHOWN)
         campaign.show(campaign_markup(campaigns.items, scope, now))
         rollouts = await view.page("rollouts", RolloutResource, limit=1)
         rollout.show(rollout_markup(rollouts.items, scope, now))
@@ -169,12 +169,23 @@ def hazards_markup(hazards: Sequence[HazardResource], scope: Scope, now: float) 
 
 
 def campaign_markup(campaigns: Sequence[CampaignResource], scope: Scope, now: float) -> Html:
-    """The newest campaign with its stages."""
+    """The newest campaign with its stages, and those before it in a line each."""
     if not campaigns:
         return NO_CAMPAIGN.markup()
-    newest = campaigns[0]
+    newest, *before = campaigns
+    lines = (
+        element(
+            "li",
+            campaign_state(one.state),
+            f" for {mode_texts(one.modes)}, began {phrases.ago(one.created_at, now)}. ",
+            link("Open it", scope.link("campaigns", one.id)),
+        )
+        for one in before
+    )
     return join(
-        stages_markup(newest, scope, now), link("Open the campaign", scope.link("campaigns", newest.id))
+        stages_markup(newest, scope, now),
+        link("Open the campaign", scope.link("campaigns", newest.id)),
+        join(element("h3", "Before it"), element("ul", *lines)) if before else None,
     )
 
 

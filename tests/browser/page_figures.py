@@ -19,6 +19,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 from dashboards.page_list import PAGES
+from dashboards.pages.settings.tabs import TABS
 from messaging.figures import Figure
 from messaging.resources import API_PREFIX
 from tests.support.cloud.filled_cloud import FilledCloud
@@ -71,7 +72,6 @@ def names(cloud: FilledCloud, *, campaign: str, rollout: str) -> dict[str, str]:
         "campaign": campaign,
         "digest": NEW,
         "rollout": rollout,
-        "tab": "users",
     }
 
 
@@ -79,7 +79,8 @@ def addresses(cloud: FilledCloud, *, campaign: str, rollout: str) -> Iterator[st
     """The path of every page, with objects that the cloud has in place of the names in braces."""
     values = names(cloud, campaign=campaign, rollout=rollout)
     for entry in PAGES:
-        yield entry.path.format(**values)
+        for tab in TABS if "{tab}" in entry.path else ("",):
+            yield entry.path.format(**values, tab=tab)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dashboards.pages.fleet import cameras
 from dashboards.pages.fleet.dead_letters import show_dead_letters
 from dashboards.pages.fleet.site_changes import buttons_of
 from dashboards.pages.fleet.sites import digest, ledger_text, state_of, teacher_text
+from dashboards.scope import Scope
 from messaging.access_resources import UserRole
 from messaging.api.sites import SitePageResource
 
@@ -31,7 +32,7 @@ async def page(view: PageView) -> None:
 
     async def refresh() -> None:
         found, now = await view.get(f"sites/{name}", SitePageResource), view.now()
-        shown.show(facts_markup(found, now))
+        shown.show(facts_markup(found, view.scope, now))
         show_buttons(found.site)
         steps.show(steps_markup(found))
         table.show([cameras.row(camera, view.scope) for camera in found.cameras])
@@ -53,7 +54,7 @@ def steps_markup(page: SitePageResource) -> Html:
     )
 
 
-def facts_markup(page: SitePageResource, now: float) -> Html:
+def facts_markup(page: SitePageResource, scope: Scope, now: float) -> Html:
     """What is known of one site."""
     site, skew = page.site, page.clock_skew_s
     state, tone = state_of(site)
@@ -66,9 +67,9 @@ def facts_markup(page: SitePageResource, now: float) -> Html:
             "clock": phrases.MISSING if skew is None else f"{skew:+} s against the cloud's",
             "uptime": phrases.duration(site.uptime_s),
             "memory": phrases.MISSING if site.resident_mb is None else f"{site.resident_mb:.0f} MB",
-            "model": digest(site.model_digest),
-            "candidate": digest(site.candidate_digest),
-            "teacher": teacher_text(site),
+            "model": digest(site.model_digest, scope),
+            "candidate": digest(site.candidate_digest, scope),
+            "teacher": teacher_text(site, scope),
             "open failure modes": _number(site.open_failure_modes),
             "unsent messages": phrases.MISSING
             if site.outbox_messages is None

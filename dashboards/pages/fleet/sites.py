@@ -159,9 +159,9 @@ def row(site: SiteResource, scope: Scope, now: float) -> dict[str, Any]:
         "group": site.site_group,
         "state": pill(state, tone),
         "state_value": state,
-        "model": digest(site.model_digest),
+        "model": digest(site.model_digest, scope),
         "model_value": site.model_digest,
-        "teacher": teacher_text(site),
+        "teacher": teacher_text(site, scope),
         "teacher_value": site.cannot_close or site.teacher_digest,
         "cameras": site.cameras,
         "modes": site.open_failure_modes,
@@ -182,18 +182,19 @@ def state_of(site: SiteResource) -> tuple[str, str]:
     return ("online", "good") if site.online else ("offline", "bad")
 
 
-def digest(value: str | None) -> Html:
-    """The beginning of a digest; the whole of it is the tooltip."""
-    return element("code", phrases.short(value), title=value)
+def digest(value: str | None, scope: Scope) -> Html:
+    """The beginning of a model's digest, which leads to its page; the whole of it is the tooltip."""
+    shown = element("code", phrases.short(value), title=value)
+    return element("a", shown, href=scope.link("models", value)) if value else shown
 
 
-def teacher_text(site: SiteResource) -> Html:
+def teacher_text(site: SiteResource, scope: Scope) -> Html:
     """The teacher and its share of frames, or why the site closes no failure mode."""
     if site.cannot_close:
         label = pill("cannot close failure modes", "bad")
         return element("span", label, element("span", f" {site.cannot_close}", cls="rest"))
     seen = f" {phrases.percent(site.teacher_fraction)} of frames" if site.teacher_fraction else ""
-    return element("span", digest(site.teacher_digest), element("span", seen, cls="rest"))
+    return element("span", digest(site.teacher_digest, scope), element("span", seen, cls="rest"))
 
 
 def ledger_text(site: SiteResource, now: float) -> Html:

@@ -5,6 +5,7 @@ from dashboards.scope import Scope
 from messaging.api.trends import TrendPoint
 from messaging.release_resources import RolloutResource
 from messaging.resources import OverviewResource
+from tests.dashboards.learning.resources import campaign
 
 SCOPE = Scope("docks", "7d")
 
@@ -62,6 +63,15 @@ def test_every_empty_part_states_what_will_be_there() -> None:
         overview.rollout_markup([], SCOPE, 0.0),
     ):
         assert 'class="empty"' in shown
+
+
+def test_the_campaigns_before_the_newest_are_a_line_each() -> None:
+    campaigns = [campaign(id=name, created_at=0) for name in ("c3", "c2", "c1")]
+    shown = overview.campaign_markup(campaigns, SCOPE, 60.0)
+    assert [shown.count(f'href="/campaigns/{name}?group=docks') for name in ("c3", "c2", "c1")] == [1, 1, 1]
+    assert shown.count("<li>") == 2
+    assert shown.count("began 60 s ago") == 2
+    assert "Before it" not in overview.campaign_markup(campaigns[:1], SCOPE, 60.0)
 
 
 def test_the_last_rollout_counts_the_sites_that_run_its_model() -> None:
