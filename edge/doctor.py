@@ -57,11 +57,39 @@ def examine(
         results += _configured(
             "gate configuration", GateSettings, gate, gate_checks.needed, gate_checks.named
         )
+    if config is not None and gate is not None:
+        results += cameras_at_the_gate(config, gate)
     if broker_folder is not None:
         results += broker_checks(broker_folder, host="127.0.0.1", port=0)
     if measures_speed:
         results.append(_speed(config, bundle))
     return results
+
+
+def cameras_at_the_gate(config: Path, gate: Path) -> Iterator[CheckResult]:
+    """Whether the gate lets every camera and zone of the node report; nothing unless both files are valid."""
+    try:
+        cameras = load_settings(NodeSettings, config).cameras
+        listed = load_settings(GateSettings, gate).cameras
+    except BlindspotError:
+        return
+    name = "cameras at the gate"
+    if listed is None:
+        detail = f"{gate} has no `cameras`: the first cameras and zones that are reported may leave"
+        yield CheckResult(name, True, detail)
+        return
+    refused = [f"camera {camera.name}" for camera in cameras if camera.name not in listed]
+    for camera in cameras:
+        unlisted = camera.zones.keys() - set(listed.get(camera.name, camera.zones))
+        refused += [f"zone {zone} of camera {camera.name}" for zone in sorted(unlisted)]
+    if refused:
+        detail = (
+            f"{', '.join(refused)}: not in `cameras` of {gate}, so the gate refuses their reports; "
+            "list them there and start the gate again"
+        )
+        yield CheckResult(name, False, detail)
+        return
+    yield CheckResult(name, True, f"{gate} lists every camera and zone of the node")
 
 
 def _speed(config: Path | None, bundle: Path | None) -> CheckResult:

@@ -13,6 +13,7 @@ from edge.source_address import parse_source
 from edge.zones import Zone
 from messaging.fields import Slug
 from messaging.releases import ExecutionProvider
+from messaging.reports import MOST_CAMERAS
 from messaging.runtime.addresses import masked_address, masked_values
 
 LEAST_TOKEN = 20
@@ -246,7 +247,7 @@ class NodeSettings(_Section):
     mirror: Path
     trust: Path
     broker: BrokerLink = BrokerLink()
-    cameras: tuple[CameraSettings, ...] = Field(min_length=1, max_length=16)
+    cameras: tuple[CameraSettings, ...] = Field(min_length=1, max_length=MOST_CAMERAS)
     teacher: TeacherSettings = TeacherSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     privacy: PrivacySettings = PrivacySettings()

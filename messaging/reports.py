@@ -15,7 +15,7 @@ from messaging.releases import MAX_EMBEDDING, Channel, ExecutionProvider
 from messaging.taxonomy import Condition, Light, Occlusion, RegionBin, Sharpness, SizeBin, Weather
 
 LAST_UTC = 4_102_444_800
-MOST_PER_FRAME, GUARD_LEAST_TRACKS = 100.0, 30
+MOST_PER_FRAME, MOST_CAMERAS, GUARD_LEAST_TRACKS = 100.0, 16, 30
 
 UtcSeconds = Annotated[int, Field(ge=0, le=LAST_UTC)]
 UtcMinute = Annotated[int, Field(ge=0, le=LAST_UTC, multiple_of=60)]
@@ -391,5 +391,5 @@ class Heartbeat(Report):
     shed: Count
     epsilon_spent: Annotated[float, Field(ge=0.0, le=1000.0), Significant(6)]
     transport_bytes: int | None = Field(default=None, ge=0, le=10**15)
-    cameras: tuple[CameraHealth, ...] = Field(max_length=16)
+    cameras: tuple[CameraHealth, ...] = Field(max_length=MOST_CAMERAS)
     at_utc: UtcSeconds

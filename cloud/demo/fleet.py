@@ -63,6 +63,7 @@ class SiteProcesses:
                 "poll_s": 1.0,
                 "heartbeat_s": 15.0,
                 "counts": {kind: {"at_once": 20_000, "per_day": 20_000} for kind in FREQUENT},
+                "cameras": {camera["name"]: [*camera.get("zones", ())] for camera in files.cameras},
             },
         )
         self._node_config = _write(

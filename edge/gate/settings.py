@@ -12,6 +12,7 @@ from edge.gate.rate_cap import RESERVE_FOR_HEARTBEATS, ByteLimits
 from messaging.bus import Link
 from messaging.fields import Slug
 from messaging.nats.subjects import inbox_prefix
+from messaging.reports import MOST_CAMERAS
 from messaging.runtime.addresses import is_plain_allowed, masked_address
 from messaging.tls.connections import ClientTls
 from messaging.wire_format.codec import MAX_MESSAGE_BYTES
@@ -27,9 +28,9 @@ class GateSettings(BaseModel):
     `trust` is the trust file, whose director key signs receipts. What has no receipt after
     `receipt_timeout_s` is sent again. `bytes_per_minute` and `bytes_per_day` cap evidence and heartbeats,
     `hazard_bytes_...` hazards alone; `counts` caps the reports of a kind for each camera. With `cameras` (and
-    the zones of each) no other camera or zone is reported, else the first that are reported are learnt. With
-    a `page_port` (0: any free one) health and metrics are answered there, on this machine unless `page_host`
-    is another address of it.
+    the zones of each; an empty list: none) no other camera or zone is reported, else the first that are
+    reported are learnt. With a `page_port` (0: any free one) health and metrics are answered there, on this
+    machine unless `page_host` is another address of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +56,7 @@ class GateSettings(BaseModel):
     hazard_bytes_per_minute: int = Field(default=512 * 1024)
     hazard_bytes_per_day: int = Field(default=4 * 2**20)
     counts: dict[str, CountLimit] = Field(default_factory=dict)
-    cameras: dict[Slug, tuple[Slug, ...]] | None = Field(default=None, max_length=16)
+    cameras: dict[Slug, tuple[Slug, ...]] | None = Field(default=None, max_length=MOST_CAMERAS)
     site_stream_bytes: int = Field(default=512 * 2**20, ge=64 * 1024)
     max_target_bytes: int = Field(default=128 * 2**20, ge=1)
     page_host: str = "127.0.0.1"

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cloud.fleet.hub import Enrolment
-from cloud.fleet.site_folder import write_site_folder
 from cloud.settings import CloudSettings
 from edge.gate.settings import GateSettings
 from edge.settings import NodeSettings
 from messaging.runtime.configuration_files import load_settings
+from tests.support.site_folders import made_site_folder
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.site.yaml").read_text())
@@ -102,12 +101,7 @@ def test_the_sample_configuration_of_the_cloud_is_valid() -> None:
 
 
 def test_a_site_of_containers_runs_from_the_folder_that_sites_add_makes(tmp_path: Path) -> None:
-    names = ("some.creds", "some.json", "some.pem", "ca.pem")
-    enrolment = Enrolment("harbour", *(tmp_path / name for name in names))
-    for path in enrolment.files:
-        path.write_text("{}")
-    made = tmp_path / "harbour"
-    write_site_folder(made, enrolment, "tls://hub:4222", {"quay": "rtsp://camera/street"}, broker_port=4222)
+    made = made_site_folder(tmp_path, "quay=rtsp://camera/street")
     node = load_settings(NodeSettings, made / "node.yaml", SERVICES["node"]["environment"])
     gate = load_settings(GateSettings, made / "gate.yaml", SERVICES["gate"]["environment"])
     assert node.broker.url == gate.site_url == "nats://broker:4222"

@@ -13,6 +13,7 @@ from pathlib import Path
 from edge.gate.limits.signed_names import SignedNames
 from messaging.errors import FileFault, StateFileBroken
 from messaging.hazard_classes import UNKNOWN_CLASS
+from messaging.reports import MOST_CAMERAS
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.text_files import read_json
 
@@ -31,7 +32,7 @@ class Named(StrEnum):
 
 
 MOST_LEARNT: Mapping[Named, int] = {
-    Named.CAMERA: 16,
+    Named.CAMERA: MOST_CAMERAS,
     Named.ZONE: 64,
     Named.CLASS: 32,
     Named.DIGEST: 8,
@@ -43,7 +44,10 @@ Listed = Mapping[str, Sequence[str]]
 
 
 class KnownNames:
-    """The names of one site. `listed`: the zones of each camera, if the configuration lists them."""
+    """The names of one site. `listed`: the zones of each camera, if the configuration lists them.
+
+    A camera with an empty list of zones is known, and no zone of it.
+    """
 
     def __init__(self, path: Path, listed: Listed | None, signed: Callable[[], SignedNames]) -> None:
         """Args: the file of what was learnt; the configuration's cameras; what the cloud has signed."""

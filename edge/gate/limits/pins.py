@@ -85,10 +85,11 @@ def _check_places(report: Report, names: KnownNames) -> None:
     for one in cameras:
         what = names.admits_camera(one, zone)
         if what is not None:
+            name = f"camera {one}" if what is Named.CAMERA else f"zone {zone} of camera {one}"
             raise PinBroken(
                 PinReason(what),
-                f"{what} {one if what is Named.CAMERA else zone} is not one of this site's; list it in "
-                "`cameras` of the gate's configuration if it is",
+                f"{name} is not in `cameras` of the gate's configuration; if it is one of this site's, list "
+                "it there beside the others and start the gate again",
             )
 
 

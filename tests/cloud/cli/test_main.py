@@ -245,8 +245,12 @@ def test_a_site_is_enrolled_with_a_folder_that_its_programs_accept(
         "nats://127.0.0.1:4222", "nats://127.0.0.1:4300", "nats://127.0.0.1:4300"
     )  # fmt: skip
     assert gate.mirror_folder == node.mirror
+    assert gate.cameras == {"north": (), "south": ()}
     assert (folder / gate.hub_credentials).read_bytes()
     assert (folder / node.trust).read_bytes()
+
+
+MOST_CAMERAS_AND_ONE = tuple(part for n in range(17) for part in ("--camera", f"c{n}=usb:{n}"))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +259,8 @@ def test_a_site_is_enrolled_with_a_folder_that_its_programs_accept(
         ((), "a site needs a camera; add --camera NAME=SOURCE"),
         (("--camera", "north"), "camera 'north' is not NAME=SOURCE"),
         (("--camera", "a=usb:0", "--camera", "a=usb:1"), "camera 'a' is given twice"),
+        (("--camera", "North=usb:0"), "'North' is no name of a camera; use lower-case letters"),
+        (MOST_CAMERAS_AND_ONE, "17 cameras are given; a site has at most 16"),
         (("--camera", "a=usb:0"), "is not empty; choose a new folder for the site"),
     ],
 )
