@@ -29,7 +29,7 @@ from cloud.store.campaign_store import CampaignStore
 from cloud.store.records import SyntheticImage
 from messaging.runtime.atomic_files import write_atomically
 from synth.progress import read_progress
-from synth.selection.labelled_set import LabelledSet
+from synth.selection.labelled_set import ImageRow, LabelledSet, RefusedRow
 
 SYNTHESIS_MODULE = "synth.run"
 MIN_KEPT_FRACTION = 0.25
@@ -130,20 +130,20 @@ class ImageStages:
         """Verify the sets, store every image with provenance or reason; too few end the campaign."""
         sets: list[VerifiedSet] = []
         images: list[SyntheticImage] = []
-        orders = {planned.mode: planned.order for planned in work.output(PlanOutput).orders}
+        orders = {planned.mode: planned for planned in work.output(PlanOutput).orders}
         unsteered: list[str] = []
         generators: dict[str, dict[str, str]] = {}
         for generated in work.output(SynthesiseOutput).sets:
             work.check()
             labelled = LabelledSet.open(self.data / generated.folder)
-            images += self._image_rows(work, generated.mode, labelled)
+            images += self._image_rows(work, orders[generated.mode], labelled)
             facts = labelled.facts()
             generators[facts.generator_digest] = {
                 "name": facts.generator,
                 "digest": facts.generator_digest,
                 "licence": facts.generator_licence,
             }
-            if orders[generated.mode].prototype is not None and not _steered(labelled):
+            if orders[generated.mode].order.prototype is not None and not _steered(labelled):
                 unsteered.append(generated.mode)
             sets.append(
                 VerifiedSet(
@@ -163,59 +163,80 @@ class ImageStages:
         metrics = {**counts, "generators": list(generators.values())}
         return StageResult(FilterOutput(sets=tuple(sets)), metrics, stop, _unsteered_note(unsteered))
 
-    def _image_rows(self, work: StageWork, mode: str, labelled: LabelledSet) -> list[SyntheticImage]:
+    def _image_rows(
+        self, work: StageWork, planned: PlannedOrder, labelled: LabelledSet
+    ) -> list[SyntheticImage]:
+        campaign, mode = work.campaign.id, planned.mode
         rows = []
         for image in labelled.provenance():
-            thumbnail = labelled.folder / "thumbnails" / f"{image.name}.jpg"
-            hazards = [
-                {
-                    "class": h.class_name,
-                    "prompt": h.prompt,
-                    "seed": h.seed,
-                    "sampler": h.sampler,
-                    "steps": h.steps,
-                    "guidance": h.guidance,
-                    "box": list(h.tight),
-                    "scores": h.scores.model_dump(exclude_none=True),
-                    "fingerprint": h.fingerprint,
-                }
-                for h in image.hazards
-            ]
-            rows.append(
-                SyntheticImage(
-                    campaign=work.campaign.id,
-                    name=image.name,
-                    mode=mode,
-                    kept=True,
-                    thumbnail=self._relative(thumbnail) if thumbnail.exists() else "",
-                    provenance={
-                        "generator": image.generator,
-                        "background": image.background,
-                        "condition": image.condition,
-                        "width": image.width,
-                        "height": image.height,
-                        "hazards": hazards,
-                    },
-                )
-            )
+            path = labelled.folder / "thumbnails" / f"{image.name}.jpg"
+            thumbnail = self._relative(path) if path.exists() else ""
+            rows.append(kept_image(image, campaign=campaign, mode=mode, thumbnail=thumbnail))
+        class_name = planned.order.class_name
         return rows + [
-            SyntheticImage(
-                campaign=work.campaign.id,
-                name=f"{row.name}#{index}",
-                mode=mode,
-                kept=False,
-                reason=str(row.reason),
-                provenance={
-                    "prompt": row.prompt,
-                    "seed": row.seed,
-                    "scores": row.scores.model_dump(exclude_none=True) if row.scores else {},
-                },
-            )
+            refused_image(row, index, campaign=campaign, mode=mode, class_name=class_name)
             for index, row in enumerate(labelled.refused())
         ]
 
     def _relative(self, path: Path) -> str:
         return path.absolute().relative_to(self.data.absolute()).as_posix()
+
+
+def kept_image(row: ImageRow, *, campaign: str, mode: str, thumbnail: str = "") -> SyntheticImage:
+    """A kept image as it is stored; `thumbnail` is a path in the data folder."""
+    return SyntheticImage(
+        campaign=campaign,
+        name=row.name,
+        mode=mode,
+        kept=True,
+        thumbnail=thumbnail,
+        provenance={
+            "generator": row.generator,
+            "background": row.background,
+            "condition": row.condition,
+            "width": row.width,
+            "height": row.height,
+            "hazards": [
+                {
+                    "class": hazard.class_name,
+                    "prompt": hazard.prompt,
+                    "seed": hazard.seed,
+                    "sampler": hazard.sampler,
+                    "steps": hazard.steps,
+                    "guidance": hazard.guidance,
+                    "box": list(hazard.tight),
+                    "scores": hazard.scores.model_dump(exclude_none=True),
+                    "fingerprint": hazard.fingerprint,
+                }
+                for hazard in row.hazards
+            ],
+        },
+    )
+
+
+def refused_image(
+    row: RefusedRow, index: int, *, campaign: str, mode: str, class_name: str
+) -> SyntheticImage:
+    """A refused hazard, the one of its set at `index`, as it is stored; the class is that of its order.
+
+    It has no `hazards` in its provenance: they are those with a label.
+    """
+    return SyntheticImage(
+        campaign=campaign,
+        name=f"{row.name}#{index}",
+        mode=mode,
+        kept=False,
+        reason=str(row.reason),
+        provenance={
+            "class_name": class_name,
+            "prompt": row.prompt,
+            "seed": row.seed,
+            "sampler": row.sampler,
+            "steps": row.steps,
+            "guidance": row.guidance,
+            "scores": row.scores.model_dump(exclude_none=True) if row.scores else {},
+        },
+    )
 
 
 def generator_arguments(synthesis: SynthesisSettings, folder: Path) -> list[str]:

@@ -25,6 +25,7 @@ from messaging.api.gallery import (
     ImageReviewRequest,
     ImageReviewResource,
     NearDuplicatesResource,
+    scores_text,
 )
 from messaging.api.samples import MOST_SAMPLES, SampleRequest, SampleResource
 from messaging.runtime.atomic_files import write_atomically
@@ -51,16 +52,20 @@ def images(
     view: Annotated[
         ImageView, typer.Option(help="with --out: as it is, without its hazards, their difference, small")
     ] = "full",
+    details: Annotated[bool, typer.Option("--details", help="their hazards: prompt, seed, scores")] = False,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """List a campaign's generated images with prompts, scores (as JSON) and reviews."""
+    """List a campaign's generated images with their reviews, or their hazards with prompts and scores."""
     asked = None if kept is None else str(kept).lower()
     path = f"campaigns/{url_segment(identity)}/images"
     with RemoteCloud.of_folder(data) as cloud:
         found = cloud.page(path, GalleryImage, kept=asked, label=label, limit=500)
         if folder is not None:
             _write_images(cloud, path, found, folder, view)
+    if details and not as_json:
+        _print_hazards(found)
+        return
     show_list(
         found,
         as_json,
@@ -72,6 +77,22 @@ def images(
         ),
         empty="The campaign has generated no image yet." if label is None else "No image has such a box.",
     )  # fmt: skip
+
+
+def _print_hazards(images: Sequence[GalleryImage]) -> None:
+    """One row for each hazard that was generated."""
+    columns = (
+        "image", "refused for", "class", "prompt", "seed", "steps", "guidance", "sampler", "scores"
+    )  # fmt: skip
+    rows = [
+        (
+            i.id, i.reason, h.class_name, h.prompt, h.seed, h.steps, h.guidance, h.sampler,
+            scores_text(h.scores),
+        )
+        for i in images
+        for h in i.hazards
+    ]  # fmt: skip
+    print_table("Generated hazards", columns, rows, "None of these images has a generated hazard.")
 
 
 @campaign.command("samples")

@@ -10,7 +10,7 @@ from dashboards.components.section import facts
 from dashboards.learning.mode_names import mode_text
 from dashboards.markup import Html, element, image, join
 from dashboards.scope import Scope
-from messaging.api.gallery import GalleryImage
+from messaging.api.gallery import GalleryImage, GeneratedHazard, scores_text
 from messaging.plurals import quantity
 from messaging.resources import CampaignResource
 
@@ -19,6 +19,7 @@ VIEWS = {"full": "painted", "empty": "without hazards", "difference": "differenc
 KEPT = {"": "all", "yes": "kept", "no": "refused"}
 VERDICTS = {"a": "accepted", "r": "rejected", "u": None}
 SCALARS_SHOWN = 12
+_OF_HAZARDS = frozenset(GeneratedHazard.model_fields)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ def _group(images: Sequence[GalleryImage], campaign: str, selected: int | None, 
 
 def _tile(one: GalleryImage, campaign: str, selected: bool, boxes: bool) -> Html:
     source = thumbnail_address(campaign, one.id)
-    shown = image(source, f"synthetic image {one.name}") if one.thumbnail else element("span", "no thumbnail")
+    shown = (
+        image(source, f"synthetic image {one.name}")
+        if one.thumbnail
+        else element("span", "no thumbnail", cls="none")
+    )
     frame = element("span", shown, overlay(one) if boxes else None, cls="frame", style=_ratio(one))
     alike = quantity(len(one.near_duplicates), "near duplicate") if one.near_duplicates else None
     text = join(
@@ -216,8 +221,24 @@ def whole_image(one: GalleryImage, campaign: str, *, boxes: bool) -> Html:
             frame = element("span", source, drawn, cls="frame", style=_ratio(one))
             views.append(element("figure", frame, element("figcaption", text)))
     if not views:
-        views.append(element("p", "The campaign's folder has no files of this image any more.", cls="empty"))
-    return join(element("div", *views, cls="views"), _alike(one, campaign), facts(_known(one)))
+        gone = "The campaign's folder has no files of this image any more."
+        views.append(element("p", gone if one.kept else "A refused image has no files.", cls="empty"))
+    hazards = (_hazard(hazard) for hazard in one.hazards)
+    return join(element("div", *views, cls="views"), _alike(one, campaign), facts(_known(one)), *hazards)
+
+
+def _hazard(made: GeneratedHazard) -> Html:
+    """From what one hazard was generated, and its scores."""
+    known = {
+        "prompt": made.prompt,
+        "seed": str(made.seed),
+        "steps": made.steps,
+        "guidance": made.guidance,
+        "sampler": made.sampler,
+        "scores": scores_text(made.scores),
+    }
+    written = {name: phrases.MISSING if value in (None, "") else str(value) for name, value in known.items()}
+    return join(element("h3", f"Hazard: {phrases.readable(made.class_name)}"), facts(written))
 
 
 def _alike(one: GalleryImage, campaign: str) -> Html | None:
@@ -241,7 +262,7 @@ def _known(one: GalleryImage) -> dict[str, Html | str]:
     scalars = {
         phrases.readable(name): str(value)[:400]
         for name, value in one.provenance.items()
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) and name not in _OF_HAZARDS
     }
     return {
         "image": one.name,

@@ -197,11 +197,12 @@ def _strip(heading: str, images: Sequence[ImageResource], campaign: str) -> Html
     shown = (
         element(
             "figure",
-            image(thumbnail_address(campaign, one.id), f"synthetic image {one.name}"),
+            image(thumbnail_address(campaign, one.id), f"synthetic image {one.name}")
+            if one.thumbnail
+            else element("span", "no thumbnail", cls="none"),
             None if one.kept else element("figcaption", phrases.readable(one.reason)),
             cls="kept" if one.kept else "refused",
         )
         for one in images
-        if one.thumbnail
     )
     return element("div", element("h3", heading), element("div", *shown, cls="thumbnails"), cls="strip")

@@ -1,5 +1,6 @@
-"""The REST API's types of generated images as people review them."""
+"""The REST API's types of generated images as people review them, and the wording of their scores."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -12,6 +13,28 @@ class LabelBox(Resource):
 
     class_name: str
     box: tuple[float, float, float, float]
+
+
+class GeneratedHazard(Resource):
+    """One generated hazard of an image: from what the generator made it, and what the judges measured.
+
+    `class_name`, `sampler`, `steps` and `guidance` are empty where they were not stored. `scores` by name:
+    numbers, and for `rival` a class.
+    """
+
+    class_name: str = ""
+    prompt: str
+    seed: int
+    sampler: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    scores: dict[str, float | str] = Field(default_factory=dict)
+
+
+def scores_text(scores: Mapping[str, float | str]) -> str:
+    """`strength 41.20, plan iou 0.83, rival smoke`; empty without scores."""
+    values = {name: value if isinstance(value, str) else f"{value:.2f}" for name, value in scores.items()}
+    return ", ".join(f"{name} {value}".replace("_", " ") for name, value in values.items())
 
 
 class ImageReviewResource(Resource):
@@ -37,8 +60,9 @@ class ImageReviewRequest(Resource):
 
 
 class GalleryImage(ImageResource):
-    """One synthetic image with its labels, its review, and the addresses of its views in this API.
+    """One synthetic image: its labels and hazards, its review, and the addresses of its views in this API.
 
+    `hazards`: what was generated, with a label if the image was kept; none if the budget did not cover it.
     `full` is the image, `empty` the same without its hazards, `difference` how the two differ; None where the
     campaign has no such file (images of earlier versions have no `empty`). Pixels of `width` x `height`.
     `near_duplicates`: ids of images whose hazards look nearly the same, at most 20.
@@ -47,6 +71,7 @@ class GalleryImage(ImageResource):
     width: int | None = None
     height: int | None = None
     labels: tuple[LabelBox, ...] = ()
+    hazards: tuple[GeneratedHazard, ...] = ()
     full: str | None = None
     empty: str | None = None
     difference: str | None = None

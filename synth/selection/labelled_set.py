@@ -92,13 +92,19 @@ class ImageRow(_Row):
 
 
 class RefusedRow(_Row):
-    """One refused hazard, and the first rule that it broke."""
+    """One refused hazard, and the first rule that it broke.
+
+    Without a prompt nothing was generated. Sets of earlier versions state no sampler, steps and guidance.
+    """
 
     name: str
     reason: Refusal
     planned: Box
     prompt: str = ""
     seed: int = 0
+    sampler: str = ""
+    steps: int | None = None
+    guidance: float | None = None
     scores: Scores | None = None
 
 

@@ -191,10 +191,16 @@ def add_kept_hazards(rows: Sequence[ImageRow], duplicates: DuplicateIndex) -> No
 
 def _refused_row(name: str, inpainted: InpaintedPlace, reason: Refusal, found: Findings | None) -> RefusedRow:
     made = inpainted.hazard.provenance
-    scores = None if found is None else _scores(found)
-    planned = _rounded(inpainted.place.box)
     return RefusedRow(
-        name=name, reason=reason, planned=planned, prompt=made.prompt, seed=made.seed, scores=scores
+        name=name,
+        reason=reason,
+        planned=_rounded(inpainted.place.box),
+        prompt=made.prompt,
+        seed=made.seed,
+        sampler=made.sampler,
+        steps=made.steps,
+        guidance=made.guidance,
+        scores=None if found is None else _scores(found),
     )
 
 

@@ -4,7 +4,7 @@ The files of an image lie beside its thumbnail in the labelled set: `images/`, a
 without its hazards, which is no part of the set.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from cloud.store.lists.filters import ImageFilter
 from cloud.store.records import SyntheticImage
 from messaging.api.gallery import (
     GalleryImage,
+    GeneratedHazard,
     ImageReviewResource,
     LabelBox,
     NearDuplicates,
@@ -42,20 +43,29 @@ def gallery_image(
 
     `duplicates` are those of its campaign: they are looked up once for all images of a page.
     """
+    shown = image_with_files(image, [view for view in _FOLDERS if file_of(services, image, view) is not None])
+    found = {
+        "review": None if review is None else ImageReviewResource.model_validate(review),
+        "near_duplicates": duplicates.others(image.id)[:_DUPLICATES_SHOWN],
+    }
+    return shown.model_copy(update=found)
+
+
+def image_with_files(image: SyntheticImage, files: Collection[str]) -> GalleryImage:
+    """An image as its row and the files of its views (`full`, `empty`) give it, not reviewed."""
     shown = image_view(image)
     base = f"{API_PREFIX}/campaigns/{image.campaign}/images/{image.id}"
-    full, empty = (file_of(services, image, view) is not None for view in ("full", "empty"))
+    full, empty = ("full" in files, "empty" in files)
     width, height = (image.provenance.get(side) for side in ("width", "height"))
     return GalleryImage(
         **shown.model_dump(),
         width=width,
         height=height,
         labels=tuple(_labels(image, width, height)) if width and height else (),
+        hazards=tuple(_generated(image)),
         full=f"{base}/full" if full else None,
         empty=f"{base}/empty" if empty else None,
         difference=f"{base}/difference" if full and empty else None,
-        review=None if review is None else ImageReviewResource.model_validate(review),
-        near_duplicates=duplicates.others(image.id)[:_DUPLICATES_SHOWN],
     )
 
 
@@ -95,6 +105,14 @@ def _labels(image: SyntheticImage, width: int, height: int) -> Iterable[LabelBox
         size = (right - left) / width, (bottom - top) / height
         box = tuple(round(value, 5) for value in (*centre, *size))
         yield LabelBox.model_validate({"class_name": hazard["class"], "box": box})
+
+
+def _generated(image: SyntheticImage) -> Iterable[GeneratedHazard]:
+    """The hazards with a label, or the refused one if the generator made it."""
+    for hazard in _hazards(image):
+        yield GeneratedHazard.model_validate({**hazard, "class_name": hazard["class"]})
+    if image.provenance.get("prompt"):
+        yield GeneratedHazard.model_validate(image.provenance)
 
 
 def file_of(services: Services, image: SyntheticImage, view: str) -> Path | None:

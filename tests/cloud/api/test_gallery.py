@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from cloud.campaigns.image_stages import kept_image, refused_image
 from cloud.store.records import CampaignPlan, CampaignStage, StageState, SyntheticImage
 from messaging.access_resources import NewUser, UserRole
-from messaging.api.gallery import GalleryImage, ImageReviewResource, NearDuplicatesResource
+from messaging.api.gallery import GalleryImage, GeneratedHazard, ImageReviewResource, NearDuplicatesResource
 from messaging.resources import Page
+from synth.selection.filters import Refusal
 from tests.support.cloud.filled_cloud import FilledCloud
+from tests.support.synth.rows import hazard, image_row, refused_row
 
 MODE, PASSWORD = "fire.night-clear.missed", "correct horse battery"
 
@@ -30,12 +33,12 @@ def cloud(tmp_path: Path) -> Iterator[FilledCloud]:
         for part, value in (("images", 90), ("empty", 60), ("thumbnails", 90)):
             (folder / part).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / part / f"i{n}.jpg"), np.full((40, 80, 3), value, np.uint8))
-        hazard = {"class": "fire", "prompt": "a fire", "seed": n, "box": [20, 10, 40, 30],
-                  "fingerprint": "00" * 31 + f"0{n}", "scores": {"strength": 9.0}}  # fmt: skip
-        provenance = {"width": 80, "height": 40, "hazards": [hazard]}
+        made = hazard("fire", box=(20, 10, 40, 30), prompt="a fire", seed=n, fingerprint="00" * 31 + f"0{n}")
+        row = image_row(f"i{n}", made, width=80, height=40)
         thumbnail = (folder / "thumbnails" / f"i{n}.jpg").relative_to(found.folder.root).as_posix()
-        images.append(SyntheticImage("C1", f"i{n}", MODE, True, "", thumbnail, provenance))
-    images.append(SyntheticImage("C1", "i9/0", MODE, False, "wrong_content", "", {"prompt": "a fire"}))
+        images.append(kept_image(row, campaign="C1", mode=MODE, thumbnail=thumbnail))
+    refused = refused_row("i9/0", Refusal.WRONG_CONTENT, prompt="a dark fire", seed=23)
+    images.append(refused_image(refused, 0, campaign="C1", mode=MODE, class_name="fire"))
     found.rows.put_images(images)
     yield found
     found.close_store()
@@ -75,11 +78,7 @@ def test_an_image_has_its_labels_as_fractions_and_the_views_that_there_are(api: 
     first, _, refused = api.images()
     (label,) = first.labels
     assert (label.class_name, label.box) == ("fire", (0.375, 0.5, 0.25, 0.5))
-    assert (first.width, first.height, first.provenance["hazards"][0]["scores"]) == (
-        80,
-        40,
-        {"strength": 9.0},
-    )
+    assert (first.width, first.height) == (80, 40)
     assert (refused.full, refused.empty, refused.difference, refused.labels) == (None, None, None, ())
     for view in ("full", "empty", "difference"):
         answer = api("GET", f"/{first.id}/{view}")
@@ -88,6 +87,27 @@ def test_an_image_has_its_labels_as_fractions_and_the_views_that_there_are(api: 
     assert abs(int(pixels.mean()) - 4 * 30) <= 2
     for view in ("full", "empty", "difference"):
         assert api("GET", f"/{refused.id}/{view}").status_code == 404
+
+
+def test_an_image_has_what_its_hazards_were_generated_from_and_their_scores(api: Api) -> None:
+    _, second, refused = api.images()
+    measured = {
+        "strength": 40.0, "plan_iou": 1.0, "reference_score": 0.812, "reference_iou": 0.7,
+        "rival": "garbage", "rival_score": 0.1,
+    }  # fmt: skip
+    (kept,) = second.hazards
+    assert kept == GeneratedHazard(
+        class_name="fire", prompt="a fire", seed=1, sampler="ddim", steps=20, guidance=3.0, scores=measured
+    )
+    assert refused.hazards == (kept.model_copy(update={"prompt": "a dark fire", "seed": 23}),)
+
+
+def test_a_refused_image_of_an_earlier_version_has_prompt_and_seed_alone(
+    cloud: FilledCloud, api: Api
+) -> None:
+    stored = {"prompt": "a fire", "seed": 4, "scores": {}}
+    cloud.rows.put_images([SyntheticImage("C1", "i8/0#1", MODE, False, "duplicate", "", stored)])
+    assert api.images()[-1].hazards == (GeneratedHazard(prompt="a fire", seed=4),)
 
 
 def test_an_image_of_an_earlier_version_has_no_empty_view(cloud: FilledCloud, api: Api) -> None:

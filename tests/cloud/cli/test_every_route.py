@@ -163,11 +163,11 @@ def test_misdetections_are_listed_by_class_and_kind_up_to_a_limit(cloud: FilledC
 
 @pytest.mark.parametrize("view", ["full", "thumbnail", "empty", "difference"])
 def test_images_of_a_campaign_are_written_to_a_folder(cloud: FilledCloud, tmp_path: Path, view: str) -> None:
-    arguments = (cloud.campaign, "--refused", "--out", tmp_path / "images", "--view", view)
+    arguments = (cloud.campaign, "--kept", "--out", tmp_path / "images", "--view", view)
     done = _ask(cloud, "campaign", "images", *arguments)
     written = sorted((tmp_path / "images").iterdir())
-    assert len(written) == 15
-    assert f"{tmp_path / 'images'}: 15 images" in done.stderr
+    assert len(written) == 45
+    assert f"{tmp_path / 'images'}: 45 images" in done.stderr
     image = cv2.imread(str(written[0]))
     assert image is not None
     assert image.shape == (90, 160, 3)
@@ -176,10 +176,20 @@ def test_images_of_a_campaign_are_written_to_a_folder(cloud: FilledCloud, tmp_pa
 def test_an_image_whose_file_is_gone_is_counted_and_the_others_written(
     cloud: FilledCloud, tmp_path: Path
 ) -> None:
-    (cloud.folder.campaign(cloud.campaign) / "thumbnails" / "0003.jpg").unlink()
-    arguments = (cloud.campaign, "--refused", "--out", tmp_path, "--view", "thumbnail")
+    (cloud.folder.campaign(cloud.campaign) / "thumbnails" / "0002.jpg").unlink()
+    arguments = (cloud.campaign, "--kept", "--out", tmp_path, "--view", "thumbnail")
     done = _ask(cloud, "campaign", "images", *arguments)
-    assert "14 images; 1 have no such file any more" in done.stderr
+    assert "44 images; 1 have no such file any more" in done.stderr
+
+
+def test_hazards_of_images_are_listed_with_what_they_were_generated_from(cloud: FilledCloud) -> None:
+    shown = _ask(cloud, "campaign", "images", cloud.campaign, "--refused", "--details").stdout
+    (line,) = (line for line in shown.splitlines() if " 23 " in line)
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells[1:8] == ["not_confirmed", "fire", "a fire at night", "23", "20", "3.00", "ddim"]
+    assert cells[8].startswith("strength 40.00, plan iou 1.00, reference score 0.81")
+    found = json.loads(_ask(cloud, "campaign", "images", cloud.campaign, "--details", "--json").stdout)
+    assert [hazard["seed"] for image in found for hazard in image["hazards"]] == list(range(60))
 
 
 def test_a_model_the_comparison_the_settings_and_the_caller_are_shown(cloud: FilledCloud) -> None:

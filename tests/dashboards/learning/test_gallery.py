@@ -1,8 +1,13 @@
 """The gallery of generated images: address, filters, grid, one image in full."""
 
+import html
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from cloud.api.computed.gallery import image_with_files
+from cloud.campaigns.image_stages import kept_image, refused_image
+from cloud.store.records import SyntheticImage
 from dashboards.learning.gallery import (
     GalleryChoice,
     duplicate_groups,
@@ -14,18 +19,36 @@ from dashboards.learning.gallery import (
 )
 from dashboards.scope import Scope
 from messaging.api.gallery import GalleryImage
+from synth.selection.filters import Refusal
 from tests.dashboards.learning.resources import campaign
+from tests.support.synth.rows import hazard, image_row, refused_row
+
+MODE = "fire.night-clear.missed"
 
 
-def image(number: int = 7, **changed: Any) -> GalleryImage:
-    base = f"/api/v1/campaigns/C1/images/{number}"
-    fields: dict[str, Any] = {
-        "id": number, "name": f"{number:04d}", "mode": "fire.night-clear.missed", "kept": True, "reason": "",
-        "thumbnail": f"{base}/thumbnail", "provenance": {"prompt": "a <b>fire</b>", "hazards": []},
-        "width": 160, "height": 90, "labels": ({"class_name": "fire", "box": (0.5, 0.5, 0.2, 0.1)},),
-        "full": f"{base}/full", "empty": f"{base}/empty", "difference": f"{base}/difference",
-    }  # fmt: skip
-    return GalleryImage.model_validate(fields | changed)
+def image(number: int = 7, *, files: Collection[str] = ("full", "empty"), **changed: Any) -> GalleryImage:
+    """A kept image as the campaign stores it and the API gives it."""
+    made = hazard("fire", box=(64.0, 40.5, 96.0, 49.5), prompt="a <b>fire</b>", seed=17)
+    row = image_row(f"{number:04d}", made, width=160, height=90)
+    return _given(kept_image(row, campaign="C1", mode=MODE, thumbnail="t/a.jpg"), number, files, changed)
+
+
+def refused(number: int = 8, reason: Refusal = Refusal.WRONG_CONTENT, **changed: Any) -> GalleryImage:
+    """A refused hazard as the campaign stores it and the API gives it."""
+    row = refused_row(f"{number:04d}/0", reason, prompt="a fire in a street", seed=23)
+    return _given(refused_image(row, 3, campaign="C1", mode=MODE, class_name="fire"), number, (), changed)
+
+
+def _given(
+    stored: SyntheticImage, number: int, files: Collection[str], changed: Mapping[str, Any]
+) -> GalleryImage:
+    stored.id = number
+    return GalleryImage.model_validate(image_with_files(stored, files).model_dump() | changed)
+
+
+def words(markup: str) -> str:
+    """The text of the markup, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
 def test_the_address_holds_filters_place_and_boxes() -> None:
@@ -70,9 +93,31 @@ def test_images_come_from_the_page_s_own_server_alone() -> None:
 
 
 def test_a_view_without_a_file_is_left_out_and_none_is_stated() -> None:
-    assert "/empty" not in whole_image(image(empty=None, difference=None), "C1", boxes=True)
-    nothing = image(full=None, empty=None, difference=None)
-    assert "no files of this image any more" in whole_image(nothing, "C1", boxes=True)
+    assert "/empty" not in whole_image(image(files=("full",)), "C1", boxes=True)
+    assert "no files of this image any more" in whole_image(image(files=()), "C1", boxes=True)
+
+
+def test_an_image_states_of_each_hazard_what_it_was_made_from_and_its_scores() -> None:
+    text = words(whole_image(image(), "C1", boxes=True))
+    assert "Hazard: fire prompt a <b>fire</b> seed 17 steps 20 guidance 3.0 sampler ddim scores" in text
+    assert "strength 40.00, plan iou 1.00, reference score 0.81, reference iou 0.70, rival garbage" in text
+    assert "background drawn:1 condition night-clear width 160 height 90" in text
+
+
+def test_a_refused_image_states_its_reason_prompt_seed_and_scores_once() -> None:
+    text = words(whole_image(refused(), "C1", boxes=True))
+    assert "A refused image has no files." in text
+    assert "result refused: wrong content" in text
+    assert "Hazard: fire prompt a fire in a street seed 23 steps 20 guidance 3.0 sampler ddim scores" in text
+    assert "rival garbage, rival score 0.10" in text
+    assert text.count("a fire in a street") == 1
+
+
+def test_a_hazard_that_was_never_generated_states_no_seed() -> None:
+    text = words(whole_image(refused(reason=Refusal.OUT_OF_BUDGET), "C1", boxes=True))
+    assert "refused: out of budget" in text
+    assert "Hazard" not in text
+    assert "seed" not in text
 
 
 def test_a_review_and_what_it_changes_are_stated_and_the_prompt_is_escaped() -> None:

@@ -17,6 +17,7 @@ from cloud.api.app import build_api
 from cloud.api.auth import read_or_make_token
 from cloud.api.event_feed import EventFeed
 from cloud.api.services import Services
+from cloud.campaigns.image_stages import kept_image, refused_image
 from cloud.campaigns.requirements import CampaignRequirements
 from cloud.campaigns.workflow import Campaigns
 from cloud.class_register import ClassRegister
@@ -60,6 +61,8 @@ from messaging.runtime.quoting import sqlite_url
 from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.trust.verdict_requests import OpenRequests
 from messaging.wire_format.codec import Message, encode
+from synth.planning.patches import Box
+from synth.selection.filters import Refusal
 from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import (
     NEW,
@@ -74,6 +77,7 @@ from tests.support.cloud.sample_reports import (
 )
 from tests.support.fake_detector import describe
 from tests.support.memory_tickets import MemoryTickets
+from tests.support.synth.rows import hazard, image_row, refused_row
 from tests.support.waiting import wait_until
 
 NIGHT = ConditionTags(light=Light.NIGHT, weather=Weather.CLEAR, size=SizeBin.SMALL, region=RegionBin.BOTTOM)
@@ -83,7 +87,8 @@ CAMERAS = (("north", "bridge", NIGHT), ("north", "market", RAIN), ("south", "har
 POSITIONS = {"north": (13.404, 52.520), "north/market": (13.411, 52.523), "south": (13.389, 52.508)}
 ONLINE_S = 600.0
 """Sites may be asked for so long after `beat`, however slow the machine is."""
-REASONS = ("box_not_confirmed", "box_not_confirmed", "duplicate", "wrong_content")
+FIRE = "fire.night-clear.missed"
+REASONS = (Refusal.NOT_CONFIRMED, Refusal.NOT_CONFIRMED, Refusal.DUPLICATE, Refusal.WRONG_CONTENT)
 
 
 class FilledCloud:
@@ -275,7 +280,7 @@ class FilledCloud:
 
     def _campaign(self) -> None:
         self.campaign = str(ULID())
-        modes = ("fire.night-clear.missed", "pothole.night-clear.missed")
+        modes = (FIRE, "pothole.night-clear.missed")
         self.rows.create(self.campaign, CampaignPlan(modes, 60, 7, OLD), started_by="operator")
         self.rows.set_state(self.campaign, CampaignState.RUNNING)
         for stage in (CampaignStage.PLAN, CampaignStage.SYNTHESISE, CampaignStage.FILTER):
@@ -286,41 +291,33 @@ class FilledCloud:
         self.progress(0.4, "epoch 2 of 5, loss 1.31")
 
     def generate(self, number: int, *, offset: int = 0) -> None:
-        """Synthetic images, every fourth refused, each with a thumbnail, its empty image and one label."""
-        folder = self.folder.campaign(self.campaign)
-        for name in ("thumbnails", "images", "empty"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        """Synthetic images with files and one label each; every fourth is refused, without a file."""
         images = []
         for n in range(offset, offset + number):
-            image, empty, box = _image(n)
-            path = folder / "thumbnails" / f"{n:04d}.jpg"
-            for name, pixels in (("thumbnails", image), ("images", image), ("empty", empty)):
-                cv2.imwrite(str(folder / name / path.name), pixels)
-            images.append(
-                SyntheticImage(
-                    self.campaign,
-                    path.stem,
-                    "fire.night-clear.missed",
-                    kept=n % 4 != 3,
-                    reason=REASONS[n // 4 % 4] if n % 4 == 3 else "",
-                    thumbnail=path.relative_to(self.folder.root).as_posix(),
-                    provenance={
-                        "width": 160,
-                        "height": 90,
-                        "seed": n,
-                        "hazards": [
-                            {
-                                "class": "fire",
-                                "box": box,
-                                "prompt": "a fire at night",
-                                "seed": n,
-                                "fingerprint": hashlib.sha256(b"%d" % (n - (n % 8 == 1))).hexdigest(),
-                            }
-                        ],
-                    },
+            if n % 4 == 3:
+                row = refused_row(f"{n:04d}/0", REASONS[n // 4 % 4], prompt="a fire at night", seed=n)
+                images.append(
+                    refused_image(row, n // 4, campaign=self.campaign, mode=FIRE, class_name="fire")
                 )
-            )
+            else:
+                images.append(self._kept_image(n))
         self.rows.put_images(images)
+
+    def _kept_image(self, n: int) -> SyntheticImage:
+        """One image of the campaign with its files; every eighth is a near duplicate of the one before."""
+        image, empty, box = _image(n)
+        folder, name = self.folder.campaign(self.campaign), f"{n:04d}"
+        for part, pixels in (("thumbnails", image), ("images", image), ("empty", empty)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / part / f"{name}.jpg"), pixels)
+        fingerprint = hashlib.sha256(b"%d" % (n - (n % 8 == 1))).hexdigest()
+        made = hazard("fire", box=box, prompt="a fire at night", seed=n, fingerprint=fingerprint)
+        return kept_image(
+            image_row(name, made, width=160, height=90),
+            campaign=self.campaign,
+            mode=FIRE,
+            thumbnail=(folder / "thumbnails" / f"{name}.jpg").relative_to(self.folder.root).as_posix(),
+        )
 
     def progress(self, fraction: float, note: str) -> None:
         """Store the progress of the training."""
@@ -386,7 +383,7 @@ class FilledCloud:
         self.rows.put_evaluations(rows)
 
 
-def _image(seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+def _image(seed: int) -> tuple[np.ndarray, np.ndarray, Box]:
     """A sky and a road with something on it, the same without it, BGR (90, 160, 3), and its box."""
     random = np.random.default_rng(seed)
     empty = np.full((90, 160, 3), random.integers(20, 70, 3), np.uint8)
@@ -394,4 +391,4 @@ def _image(seed: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
     x, y = int(random.integers(20, 140)), int(random.integers(52, 80))
     image = cv2.ellipse(empty.copy(), (x, y), (14, 9), 0, 0, 360, (30, 110, 230), -1)
     noise = random.integers(0, 20, image.shape, np.uint8)
-    return cv2.add(image, noise), cv2.add(empty, noise), [x - 14, y - 9, x + 14, y + 9]
+    return cv2.add(image, noise), cv2.add(empty, noise), (x - 14, y - 9, x + 14, y + 9)
