@@ -28,7 +28,7 @@ from cloud.campaigns.requirements import PlanRequirements
 from cloud.campaigns.stage import StageTable
 from cloud.campaigns.triggers import Triggers
 from cloud.campaigns.workflow import Campaigns
-from cloud.doctor import named_checks, start_checks
+from cloud.doctor import named_checks, secret_files, start_checks
 from cloud.errors import StageInterrupted
 from cloud.failure_modes.automatic_quarantine import AutomaticQuarantine
 from cloud.failure_modes.verdict_requests import VerdictRequests
@@ -40,11 +40,13 @@ from cloud.fleet.hub_retention import HubRetention
 from cloud.fleet.intake import Intake
 from cloud.fleet.receipt_writer import CheckpointIntake, ReceiptWriter
 from cloud.fleet.restored import continue_above_hub
+from cloud.fleet.rollout_driver import CLOUD
 from cloud.fleet.teachers import TeacherReleases
 from cloud.generator_samples import GeneratorSamples
 from cloud.parts import CloudParts, build_parts, campaign_requirements, campaign_stages, starting_models
 from cloud.server_certificate import CertificateRenewal, api_address, api_context
 from cloud.settings import CloudSettings
+from cloud.store.access_records import AuditEntry
 from cloud.store.audit_store import AuditStore
 from cloud.store.database import Database, open_database
 from cloud.store.history.change_marks import ChangeMarks
@@ -55,7 +57,7 @@ from messaging.errors import ConfigurationError
 from messaging.nats.refused_connections import RefusedConnection
 from messaging.runtime.atomic_files import write_atomically
 from messaging.runtime.http_server import listening_socket, serve
-from messaging.runtime.start_checks import require
+from messaging.runtime.start_checks import require, warn_of_readable
 from messaging.trust.signing import Repository
 
 logger = logging.getLogger(__name__)
@@ -149,7 +151,9 @@ def _services(
         found = (*(fault for fault in faults if fault), *background.faults())
         return (*found, *parts.integrations.faults())
 
-    audit, token = AuditStore(database), read_or_make_token(parts.settings.folder.token)
+    audit = AuditStore(database)
+    _note_readable_secrets(parts, audit)
+    token = read_or_make_token(parts.settings.folder.token)
     refusals = RefusedCredentials(audit, parts.metrics, time.time)
     return Services(
         settings=parts.settings,
@@ -190,6 +194,27 @@ def _services(
         enrol_credentials=hub.enrol_site,
         revoke_credentials=hub.revoke_site,
     )
+
+
+def _note_readable_secrets(parts: CloudParts, audit: AuditStore) -> None:
+    """Log, count and audit the secrets that others could read until now; the token's mode is set after this.
+
+    Raises `StoreUnavailable`.
+    """
+    found = warn_of_readable(secret_files(parts.settings))
+    parts.metrics.secrets_readable.set(len(found))
+    if found:
+        audit.add(
+            AuditEntry(
+                at_utc=int(time.time()),
+                user=CLOUD,
+                address="",
+                action="start with secrets that others may read",
+                object="data folder",
+                status=200,
+                after={"secrets": list(found)},
+            )
+        )
 
 
 async def _serve(

@@ -17,7 +17,7 @@ from cloud.data.datasets import DatasetRegister
 from cloud.detector.model_files import ModelFiles
 from cloud.detector.weights import read_weights
 from cloud.errors import StoreUnavailable
-from cloud.server_certificate import certificate_checks, served_certificate_check
+from cloud.server_certificate import certificate_authority, certificate_checks, served_certificate_check
 from cloud.settings import CloudSettings, DataFolder
 from cloud.speed import campaign_time, campaign_work, measure
 from cloud.starting_detector import STARTING_WEIGHTS, TEACHER_WEIGHTS, shipped, shipped_judge
@@ -75,6 +75,13 @@ def start_checks(settings: CloudSettings, *, ports: bool = True) -> Iterator[Che
     yield opened("releases", lambda: inspect_repository(folder.releases))
     yield from _hub_keys(folder)
     yield from certificate_checks(settings)
+
+
+def secret_files(settings: CloudSettings) -> Iterator[tuple[str, Path]]:
+    """Name and file of the secrets that others may read without stopping the start."""
+    yield "token", settings.folder.token
+    if settings.tls.files is None:
+        yield "server certificate", certificate_authority(settings).server_path
 
 
 def named_checks(settings: CloudSettings) -> Iterator[CheckResult]:

@@ -25,7 +25,7 @@ from edge.privacy.accountant import PrivacyAccountant
 from edge.privacy.accounts import account_path, begin_accounts
 from edge.settings import CameraSettings, NodeSettings
 from edge.source_address import parse_source
-from edge.start_checks import broker_link, needed, open_detector, weights_folder
+from edge.start_checks import broker_link, needed, open_detector, secret_files, weights_folder
 from edge.tracking.open_hazards import OpenHazards
 from edge.updates.hot_swap import SwappableDetector, SwapPolicy
 from edge.updates.incoming_orders import WeightsPlace
@@ -41,7 +41,7 @@ from messaging.releases import BundleDescription, Role
 from messaging.runtime.locks import FileLock
 from messaging.runtime.os_errors import os_error_sentence
 from messaging.runtime.program import freeze_garbage_collection
-from messaging.runtime.start_checks import DiskAlarm, listen_on, require
+from messaging.runtime.start_checks import DiskAlarm, listen_on, require, warn_of_readable
 from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.site_trust import SiteTrust
 
@@ -118,6 +118,7 @@ def run_node(settings: NodeSettings, stop: threading.Event, restart: Callable[[]
         require(needed(settings))
         let_no_frame_wait()
         node, metrics = build_node(settings, restart)
+        metrics.secrets_readable.set(len(warn_of_readable(secret_files(settings))))
         held.callback(node.stop)
         node.start()
         if listener is not None:

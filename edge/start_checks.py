@@ -122,6 +122,12 @@ def live_view(host: str, port: int) -> CheckResult:
     return CheckResult("live view", True, f"{where}; {plain}", warning=True)
 
 
+def secret_files(settings: NodeSettings) -> Iterator[tuple[str, Path]]:
+    """Name and file of the seed that lets the node into its site's broker, if it is configured with one."""
+    if settings.broker.credentials is not None:
+        yield "broker credentials", settings.broker.credentials
+
+
 def named(settings: NodeSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     yield opened("trust expiry", lambda: _unexpired(settings))

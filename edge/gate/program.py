@@ -35,7 +35,7 @@ from edge.gate.rate_cap import RateCap
 from edge.gate.receipts import Receipts
 from edge.gate.sent_lane import SentLane
 from edge.gate.settings import GateSettings
-from edge.gate.start_checks import needed
+from edge.gate.start_checks import needed, secret_files
 from edge.gate.status_file import LOST, UNLISTED, ledger_status, unlisted_before, write_status
 from edge.gate.transport import Transport
 from edge.gate.uplink import DURABLE, Uplink
@@ -49,7 +49,7 @@ from messaging.nats.streams import prepare_site
 from messaging.nats.subjects import RENEWALS, SITE_STREAMS, TUF_BUCKET, WAKE, command_subject
 from messaging.nats.written_bytes import WrittenBytes
 from messaging.runtime.os_errors import os_error_sentence
-from messaging.runtime.start_checks import DiskAlarm, require
+from messaging.runtime.start_checks import DiskAlarm, require, warn_of_readable
 from messaging.runtime.stopping import async_stop_on_signals, stopped_within
 from messaging.trust.mirrored_requests import MirroredRequests
 from messaging.trust.site_signatures import SITE_KEY_FILE, SiteKey
@@ -74,6 +74,7 @@ async def run_gate(settings: GateSettings, stop: asyncio.Event) -> None:
 
 
 async def _run(settings: GateSettings, stop: asyncio.Event, page: GatePage) -> None:
+    page.metrics.secrets_readable.set(len(warn_of_readable(secret_files(settings))))
     key = SiteKey.read_or_make(settings.site, settings.data_folder / SITE_KEY_FILE)
     trust = SiteTrust.read(settings.trust)
     ledger, connecting = Ledger(settings.ledger_folder, key), LoopHealth()

@@ -50,6 +50,17 @@ def needed(settings: GateSettings) -> Iterator[CheckResult]:
     yield opened("trust", lambda: f"{settings.trust}: director {_director(settings).key_id[:12]}")
 
 
+def secret_files(settings: GateSettings) -> Iterator[tuple[str, Path]]:
+    """Name and file of what lets the gate into both brokers, the renewed copies included."""
+    shown = HubCredentials(settings)
+    yield "site_credentials", settings.site_credentials
+    yield "hub_credentials", settings.hub_credentials
+    yield "renewed hub_credentials", shown.credentials.path
+    if settings.hub_certificate is not None and shown.certificate is not None:
+        yield "hub_certificate", settings.hub_certificate
+        yield "renewed hub_certificate", shown.certificate.path
+
+
 def named(settings: GateSettings) -> Iterator[CheckResult]:
     """Everything else that the configuration names, opened."""
     seed, credentials = settings.site_credentials, settings.hub_credentials

@@ -73,6 +73,9 @@ class MetricSet:
         self.declarations: list[MetricDeclaration] = []
         ProcessCollector(registry=self._registry)
         self.gauge("build_info", "1; the version of the program", "version").labels(package_version()).set(1)
+        self.secrets_readable = self.gauge(
+            "secrets_readable_by_others", "Files with secrets that others could read at the program's start"
+        )
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """Declare a counter; `name` is without `_total`."""

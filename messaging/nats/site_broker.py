@@ -20,10 +20,13 @@ from messaging.runtime.start_checks import (
     opened,
     private_file,
     require,
+    warn_of_readable,
     writable_folder,
 )
 
 logger = logging.getLogger(__name__)
+
+_SEEDS = ("node.nk", "gate.nk")
 
 
 def broker_checks(folder: Path, *, host: str, port: int) -> Iterator[CheckResult]:
@@ -33,7 +36,7 @@ def broker_checks(folder: Path, *, host: str, port: int) -> Iterator[CheckResult
     yield opened("broker disk", lambda: _durable(folder))
     yield disk_space("disk of the broker", folder)
     yield free_port("broker port", host, port)
-    for name in ("node.nk", "gate.nk"):
+    for name in _SEEDS:
         if (folder / name).exists():
             usable = opened(name, partial(_public_key, folder / name))
             yield private_file(name, folder / name) if usable.ok else usable
@@ -56,7 +59,11 @@ def prepare_broker(folder: Path, site: str, *, host: str, port: int) -> BrokerCo
 
 
 def run_broker(config: BrokerConfig, stop: threading.Event) -> None:
-    """Run a broker until `stop`. Raises `BlindspotError` or `OSError` if it cannot start."""
+    """Run a broker until `stop`; a warning for each seed that others may read.
+
+    Raises `BlindspotError` or `OSError` if it cannot start.
+    """
+    warn_of_readable((name, config.folder / name) for name in _SEEDS)
     with EmbeddedBroker(config) as broker:
         logger.info("broker %s listens on %s", config.name, broker.url)
         stop.wait()

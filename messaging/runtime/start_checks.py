@@ -107,10 +107,23 @@ def private_file(name: str, path: Path) -> CheckResult:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
-        return CheckResult(name, False, os_error_sentence(error))
+        return CheckResult(name, False, os_error_sentence(error), cause=error)
     if mode & 0o077:
         return CheckResult(name, False, f"{path} has mode {mode:04o}; others may read it: chmod 600 {path}")
     return CheckResult(name, True, f"{path} (mode {mode:04o})")
+
+
+def warn_of_readable(secrets: Iterable[tuple[str, Path]]) -> tuple[str, ...]:
+    """Log a sentence for each secret (name, file) that group or others may read; returns the sentences.
+
+    For programs that start all the same: an orchestrator may have chosen the mode of what it mounts. A file
+    that is not there is left out; whoever needs it reports that.
+    """
+    found = [private_file(name, path) for name, path in secrets]
+    sentences = tuple(f"{one.name}: {one.detail}" for one in found if not one.ok and one.cause is None)
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+    return sentences
 
 
 def disk_space(name: str, folder: Path, *, min_bytes: int = MIN_FREE_BYTES) -> CheckResult:

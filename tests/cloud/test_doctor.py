@@ -1,19 +1,26 @@
 """The doctor opens everything that the configuration names; the cloud needs most of it to start."""
 
+import asyncio
 import json
 import os
+import re
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cloud.api.auth import read_or_make_token
+from cloud.api.client import RemoteCloud
+from cloud.app import run_cloud
 from cloud.doctor import examine, start_checks
 from cloud.fleet.hub import hub_authority
 from cloud.network_settings import ApiSettings
+from cloud.server_certificate import certificate_authority
 from cloud.settings import CloudSettings, StoreSettings, SynthesisSettings
 from cloud.store.database import open_database
+from messaging.access_resources import AuditResource
 from messaging.errors import StartRefused
 from messaging.resources import ReadinessResource
 from messaging.runtime.start_checks import require
@@ -46,6 +53,12 @@ def _readable(path: Path) -> None:
 
 def _from_the_future(path: Path) -> None:
     os.utime(path, (4e9, 4e9))
+
+
+def _sample(client: RemoteCloud, name: str) -> float:
+    """The value of a metric without labels."""
+    lines = client.text("/metrics").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 @pytest.fixture
@@ -130,6 +143,43 @@ def test_a_generator_that_is_away_does_not_keep_the_cloud_from_receiving_reports
     with running_cloud(changed, lambda _: ScriptedStages()) as cloud, cloud.client() as client:
         assert client.get("/readyz", ReadinessResource).ready
     assert "generator: generator folder /absent does not exist" in caplog.text
+
+
+def test_a_cloud_whose_secrets_others_may_read_logs_counts_and_audits_them_once_and_runs(
+    settings: CloudSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = settings.folder.token
+    authority = certificate_authority(settings)
+    authority.make()
+    secrets = {"token": token, "server certificate": authority.server(["localhost"])}
+    for path in secrets.values():
+        path.chmod(0o640)
+    sentences = [
+        f"{name}: {path} has mode 0640; others may read it: chmod 600 {path}"
+        for name, path in secrets.items()
+    ]
+    with running_cloud(settings, lambda _: ScriptedStages()) as cloud, cloud.client() as client:
+        assert client.get("/readyz", ReadinessResource).ready
+        assert _sample(client, "blindspot_cloud_secrets_readable_by_others") == 2.0
+    logged = [one.getMessage() for one in caplog.records if "others may read" in one.getMessage()]
+    assert logged == sentences
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    secrets["server certificate"].chmod(0o600)
+    with running_cloud(settings, lambda _: ScriptedStages()) as cloud, cloud.client() as client:
+        assert _sample(client, "blindspot_cloud_secrets_readable_by_others") == 0.0
+        entries = client.page("audit", AuditResource, user="the cloud")
+    entry = next(one for one in entries if one.object == "data folder")
+    assert [one.object for one in entries].count("data folder") == 1
+    assert (entry.action, entry.status) == ("start with secrets that others may read", 200)
+    assert entry.after == {"secrets": sentences}
+
+
+def test_a_cloud_whose_hub_keys_others_may_read_does_not_start(settings: CloudSettings) -> None:
+    key = settings.data / "hub" / "authority" / "operator.seed"
+    key.chmod(0o640)
+    sentence = f"hub key operator.seed: {key} has mode 0640; others may read it: chmod 600 {key}"
+    with pytest.raises(StartRefused, match=f"^{re.escape(sentence)}$"):
+        asyncio.run(run_cloud(settings, asyncio.Event()))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

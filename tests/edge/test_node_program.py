@@ -60,6 +60,20 @@ def test_a_seed_file_that_comes_later_is_used_and_the_page_names_it_until_then(n
     assert "outbox works again" in log
 
 
+def test_a_node_whose_seed_others_may_read_names_and_counts_it_and_reports(node: NodeFolder) -> None:
+    config, keys = site_config(node.folder / "broker", SITE)
+    keys.node.chmod(0o644)
+    with EmbeddedBroker(config) as broker:
+        asyncio.run(_prepare(Link(broker.url, "gate", nkey_seed_path=str(keys.gate))))
+        node.write_config(broker={"url": broker.url, "credentials": str(keys.node)})
+        with node.running():
+            wait_until(lambda: node.page("/healthz")[0] == 200, 60.0)
+            wait_until(lambda: not any("outbox" in reason for reason in node.reasons()), 60.0)
+            assert "blindspot_edge_secrets_readable_by_others 1.0" in node.page("/metrics")[1]
+    sentence = f"broker credentials: {keys.node} has mode 0644; others may read it: chmod 600 {keys.node}\n"
+    assert node.log.read_text().count(sentence) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 58, b"SUAB"])
 def test_a_damaged_seed_file_is_named_and_used_once_it_is_whole(node: NodeFolder, content: bytes) -> None:
     config, keys = site_config(node.folder / "broker", SITE)

@@ -104,6 +104,32 @@ def test_the_page_names_the_broker_that_is_missing_and_counts_what_the_ledger_li
     assert "Traceback" not in (tmp_path / "gate.log").read_text()
 
 
+@pytest.mark.broker
+def test_a_gate_whose_secrets_others_may_read_names_and_counts_them_and_forwards(tmp_path: Path) -> None:
+    with running_hub(tmp_path, encrypted=True) as hub, running_site(tmp_path, "s1") as site:
+        settings = gate_settings(hub, site, tmp_path, page_port=free_port())
+        assert settings.hub_certificate is not None
+        copy = settings.data_folder / "hub.creds"
+        copy.parent.mkdir()
+        copy.write_bytes(settings.hub_credentials.read_bytes())
+        secrets = {
+            "site_credentials": settings.site_credentials,
+            "hub_credentials": settings.hub_credentials,
+            "renewed hub_credentials": copy,
+            "hub_certificate": settings.hub_certificate,
+        }
+        for path in secrets.values():
+            path.chmod(0o644)
+        asyncio.run(_report(hub, site))
+        with _running(settings, tmp_path):
+            wait_until(lambda: _samples(settings).get(("gate_forwarded_messages_total", "hazard")) == 1.0, 60)
+            assert _samples(settings)["secrets_readable_by_others",] == 4.0
+    log = (tmp_path / "gate.log").read_text()
+    for name, path in secrets.items():
+        sentence = f"{name}: {path} has mode 0644; others may read it: chmod 600 {path}\n"
+        assert log.count(f" {sentence}") == 1, log
+
+
 def test_a_page_whose_port_is_taken_is_refused_and_without_a_port_there_is_none(tmp_path: Path) -> None:
     values = {
         "site": "s1",

@@ -39,6 +39,21 @@ def test_the_command_listens_on_the_given_port_and_ends_cleanly_at_sigterm(tmp_p
         assert process.wait(15) == 0
 
 
+@pytest.mark.broker
+def test_a_broker_whose_seed_others_may_read_names_it_and_listens(tmp_path: Path) -> None:
+    prepare_broker(tmp_path, "harbour", host="127.0.0.1", port=1)
+    seed, port = tmp_path / "node.nk", free_port()
+    seed.chmod(0o644)
+    command = [sys.executable, "-m", "edge.cli", *arguments(tmp_path, "--port", str(port))]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert _greeting(port).startswith(b"INFO")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert log.count(f"node.nk: {seed} has mode 0644; others may read it: chmod 600 {seed}\n") == 1
+    assert "gate.nk" not in log
+
+
 def _greeting(port: int) -> bytes:
     """The first bytes that the server sends, once it is up."""
 

@@ -19,6 +19,7 @@ from messaging.runtime.start_checks import (
     private_file,
     readable_file,
     require,
+    warn_of_readable,
     writable_folder,
 )
 from tests.support.small_disk import small_disk
@@ -71,6 +72,24 @@ def test_a_secret_that_others_may_read_is_a_fault_with_the_command_to_mend_it(tm
     assert private_file("seed", path).detail == f"{path} has mode 0644; others may read it: chmod 600 {path}"
     path.chmod(0o600)
     assert private_file("seed", path).ok
+
+
+def test_one_sentence_is_logged_for_each_secret_that_others_may_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    modes = {"private": 0o600, "of-the-group": 0o640, "of-all": 0o644}
+    for name, mode in modes.items():
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(mode)
+    found = warn_of_readable((name, tmp_path / name) for name in (*modes, "absent"))
+    assert found == tuple(
+        f"{name}: {path} has mode 0{mode}; others may read it: chmod 600 {path}"
+        for name, mode, path in (
+            ("of-the-group", 640, tmp_path / "of-the-group"),
+            ("of-all", 644, tmp_path / "of-all"),
+        )
+    )
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [("WARNING", x) for x in found]
 
 
 def test_a_disk_without_the_room_that_is_needed_is_a_fault(tmp_path: Path) -> None:
