@@ -187,7 +187,7 @@ def test_hazards_of_images_are_listed_with_what_they_were_generated_from(cloud: 
     (line,) = (line for line in shown.splitlines() if " 23 " in line)
     cells = [cell.strip() for cell in line.strip("│").split("│")]
     assert cells[1:8] == ["not_confirmed", "fire", "a fire at night", "23", "20", "3.00", "ddim"]
-    assert cells[8].startswith("strength 40.00, plan iou 1.00, reference score 0.81")
+    assert cells[8].startswith("plan iou 1.00, reference iou 0.70, reference score 0.81")
     found = json.loads(_ask(cloud, "campaign", "images", cloud.campaign, "--details", "--json").stdout)
     assert [hazard["seed"] for image in found for hazard in image["hazards"]] == list(range(60))
 
