@@ -213,6 +213,13 @@ class Accounts:
             raise BadRequest(f"a token of {user.name} can have at most the role {highest}, not {role}")
         return self._make(user, TokenKind.API, new.label, new.days * DAY_S, role)
 
+    def token(self, token: str) -> Token:
+        """A token by its id. Raises `NotKnown`."""
+        found = self._store.token(token)
+        if found is None:
+            raise NotKnown(f"there is no token {token[:16]!r}; `blindspot tokens list` shows them")
+        return found[0]
+
     def tokens(self, caller: Principal) -> list[Token]:
         """The caller's API tokens; an admin's list has those of all users."""
         return self._store.api_tokens(None if caller.administers else caller.name)
@@ -228,6 +235,11 @@ class Accounts:
         token = Token(token_id, user.name, kind, role, _hash(secret), label, now, now + seconds)
         self._store.put_token(token)
         return Made(token, f"{PREFIX}_{token_id}_{secret}")
+
+
+def token_id_of(text: str) -> str:
+    """The public id in the whole text of a token; any other text is the id itself."""
+    return text.removeprefix(f"{PREFIX}_").partition("_")[0]
 
 
 def _hash(secret: str) -> str:

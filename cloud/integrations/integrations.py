@@ -99,6 +99,10 @@ class Integrations:
         before_change()
         return self._deliverers[name].test()
 
+    def delivery(self, delivery: int) -> HazardDelivery:
+        """One delivery by its id. Raises `NotKnown`."""
+        return self._store.get(delivery)
+
     def replay(self, delivery: int) -> HazardDelivery:
         """Let a dead letter wait to be sent again. Raises `NotKnown`, `NotNow`."""
         return self._store.replay(delivery)

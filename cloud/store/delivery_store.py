@@ -79,14 +79,20 @@ class DeliveryStore:
         with self._db.writing() as session:
             session.execute(update(HazardDelivery).where(waiting).values(values))
 
+    def get(self, delivery: int) -> HazardDelivery:
+        """One delivery by its id. Raises `NotKnown`."""
+        with self._db.reading() as session:
+            found = session.get(HazardDelivery, delivery)
+        if found is None:
+            raise _not_known(delivery)
+        return found
+
     def replay(self, delivery: int) -> HazardDelivery:
         """Let a dead letter wait again, after those that wait already. Raises `NotKnown`, `NotNow`."""
         with self._db.writing() as session:
             state = session.scalar(select(HazardDelivery.state).where(HazardDelivery.id == delivery))
             if state is None:
-                raise NotKnown(
-                    f"delivery {delivery} is not known; `blindspot integrations deliveries` lists them"
-                )
+                raise _not_known(delivery)
             if state is not DeliveryState.DEAD:
                 raise NotNow(f"delivery {delivery} is {state}; only dead letters are replayed")
             now = self._db.now()
@@ -176,6 +182,10 @@ class DeliveryStore:
         values = {"state": DeliveryState.DEAD, "ended_at": self._db.now(), "outcome": outcome + last}
         with self._db.writing() as session:
             return written(session, update(HazardDelivery).where(*which).values(values))
+
+
+def _not_known(delivery: int) -> NotKnown:
+    return NotKnown(f"delivery {delivery} is not known; `blindspot integrations deliveries` lists them")
 
 
 def _of(integration: str, state: DeliveryState) -> tuple[ColumnElement[bool], ...]:

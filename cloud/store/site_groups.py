@@ -19,6 +19,16 @@ class SiteGroups:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    def members(self, group: str) -> tuple[list[str], list[str]]:
+        """Names of a group's sites, and of the users who are limited to it, sorted. Raises `NotKnown`."""
+        query = select(Site.site).where(Site.site_group == group).order_by(Site.site)
+        with self._db.reading() as session:
+            sites, users = session.scalars(query).all(), session.scalars(select(User)).all()
+        limited = sorted(user.name for user in users if group in user.groups)
+        if not sites and not limited:
+            raise _not_known(group)
+        return list(sites), limited
+
     def rename(self, group: str, name: str) -> int:
         """Give a group another name, for its sites and users; the number of its sites.
 
@@ -33,10 +43,14 @@ class SiteGroups:
             limited = [user for user in users if group in user.groups]
             count = written(session, update(Site).where(Site.site_group == group).values(site_group=name))
             if not count and not limited:
-                raise NotKnown(f"there is no site group {group[:40]!r}; `blindspot sites groups` lists them")
+                raise _not_known(group)
             for user in limited:
                 groups = tuple(sorted({*user.groups, name} - {group}))
                 self._db.put(session, replace(user, groups=groups), key=["name"])
                 ended = (Token.user == user.name) & (Token.kind == TokenKind.SESSION)
                 session.execute(delete(Token).where(ended))
             return count
+
+
+def _not_known(group: str) -> NotKnown:
+    return NotKnown(f"there is no site group {group[:40]!r}; `blindspot sites groups` lists them")

@@ -86,7 +86,7 @@ class AccessGuard:
         if target is None or not target.is_audited:
             await self._pass_on(scope, receive, send, refused)
             return
-        before = await asyncio.to_thread(self._trail.present, target.params)
+        before = await asyncio.to_thread(self._trail.present, target.action, target.params, principal)
         answer_of = _Answer(send)
         try:
             await self._pass_on(scope, receive, answer_of, refused)

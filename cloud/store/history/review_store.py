@@ -6,7 +6,7 @@ before the training begins a rejection leaves it out, afterwards nothing changes
 
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, Text, select
+from sqlalchemy import ForeignKey, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cloud.errors import NotKnown, NotNow
@@ -54,14 +54,18 @@ class ReviewStore:
         has made the same of it already.
         """
         with self._db.writing() as session:
-            found = session.get(SyntheticImage, image)
-            if found is None or found.campaign != campaign:
-                raise NotKnown(f"campaign {campaign[:40]!r} has no image {image}")
+            found = _image(session, campaign, image)
             known = session.get(ImageReview, (campaign, found.name))
             if known is not None and known.verdict is verdict is not None and known.by != by[:80]:
                 raise NotNow(f"image {image} of campaign {campaign} is {verdict} by {known.by} already")
             begun = _training_began(session, campaign)
             return self._review(session, found, verdict, reason, by, begun=begun), begun
+
+    def of_image(self, campaign: str, image: int) -> tuple[str, ImageReview | None]:
+        """The name of an image (by its id), and its review if it has one. Raises `NotKnown`."""
+        with self._db.reading() as session:
+            name = _image(session, campaign, image).name
+            return name, session.get(ImageReview, (campaign, name))
 
     def reject_all(self, campaign: str, *, reason: str, by: str) -> int:
         """Reject every kept image of a campaign; how many."""
@@ -90,6 +94,12 @@ class ReviewStore:
         self._db.put(session, made, key=["campaign", "image"])
         return made
 
+    def rejected(self, *, reason: str) -> int:
+        """How many images are rejected for a reason, of all campaigns."""
+        rejected = (ImageReview.verdict == ImageVerdict.REJECTED) & (ImageReview.reason == reason)
+        with self._db.reading() as session:
+            return session.scalar(select(func.count()).select_from(ImageReview).where(rejected)) or 0
+
     def of_campaign(self, campaign: str) -> dict[str, ImageReview]:
         """The reviews of a campaign's images, by the image's name."""
         query = select(ImageReview).where(ImageReview.campaign == campaign)
@@ -105,6 +115,13 @@ class ReviewStore:
         earlier = (ImageReview.campaign != campaign) & (ImageReview.verdict == ImageVerdict.REJECTED)
         with self._db.reading() as session:
             return sorted(session.scalars(select(ImageReview.image).where(own | earlier)))
+
+
+def _image(session: Session, campaign: str, image: int) -> SyntheticImage:
+    found = session.get(SyntheticImage, image)
+    if found is None or found.campaign != campaign:
+        raise NotKnown(f"campaign {campaign[:40]!r} has no image {image}")
+    return found
 
 
 def _training_began(session: Session, campaign: str) -> bool:

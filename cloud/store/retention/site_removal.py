@@ -83,6 +83,10 @@ class SiteRemoval:
                 for name, table, of_site in _tables(site)
             }
 
+    def rejected_images(self, site: str) -> int:
+        """How many generated images are rejected because the site was removed."""
+        return ReviewStore(self._db).rejected(reason=_reason(site))
+
     def remove(self, site: str, *, reject_images: bool, by: str) -> RemovedSite:
         """Delete everything that the site reported, in small transactions.
 
@@ -94,7 +98,7 @@ class SiteRemoval:
         if known is None or not known.revoked:
             raise NotNow(f"site {site} is not revoked; revoke it with `blindspot sites revoke {site}` first")
         campaigns, reviews = self.derived(site), ReviewStore(self._db)
-        reason, wanted = f"site {site} was removed", campaigns if reject_images else []
+        reason, wanted = _reason(site), campaigns if reject_images else []
         rejected = sum(reviews.reject_all(one.campaign, reason=reason, by=by) for one in wanted)
         return RemovedSite(self._delete(site), tuple(campaigns), rejected)
 
@@ -119,6 +123,11 @@ class SiteRemoval:
                 total += written(session, delete(row).where(row.id.in_(ids))) if ids else 0
             if len(ids) < BATCH:
                 return total
+
+
+def _reason(site: str) -> str:
+    """Of the rejection of images that were made with the site's evidence."""
+    return f"site {site} was removed"
 
 
 def _tables(site: str) -> tuple[tuple[str, type[Record], ColumnElement[bool]], ...]:

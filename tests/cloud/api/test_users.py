@@ -168,6 +168,20 @@ def test_no_password_and_no_token_is_in_the_audit_log(api: Api) -> None:
         assert secret not in text
 
 
+def test_a_whole_token_in_an_address_is_in_the_audit_log_by_its_id_alone(api: Api) -> None:
+    add(api, "ana", "operator")
+    token = log_in(api, "ana")
+    made = api("POST", "tokens", {"label": "ci"}, token=token).json()
+    assert api("DELETE", f"tokens/{made['token']}", token=token).status_code == 404
+    entry = api("GET", "audit").json()["items"][0]
+    assert (entry["object"], entry["before"], entry["after"]) == (
+        f"token {made['id']}",
+        *[entry["before"]] * 2,
+    )
+    assert (entry["before"]["label"], entry["before"]["user"]) == ("ci", "ana")
+    assert made["token"].rpartition("_")[2] not in api("GET", "audit").text
+
+
 def test_that_a_password_was_changed_is_in_the_audit_log(api: Api) -> None:
     add(api, "ana", "operator")
     api("PATCH", "users/ana", {"password": "another horse battery"})
@@ -237,7 +251,8 @@ def test_a_group_is_renamed_for_its_sites_and_users_together(api: Api, cloud: Fi
     assert [site["site"] for site in api("GET", "sites", token=again).json()["items"]] == ["north"]
     assert api("GET", "me", token=sessions["bo"]).status_code == 200
     (entry,) = api("GET", "audit?object=group uphill").json()["items"]
-    assert (entry["status"], entry["after"]) == (200, {"group": "hill", "sites": 1})
+    named = {"sites": ["north"], "users": ["ana"]}
+    assert (entry["before"], entry["after"]) == ({"group": "uphill", **named}, {"group": "hill", **named})
     refused = api("POST", "site-groups/hill/rename", {"name": "harbour"})
     assert (refused.status_code, "harbour already" in refused.json()["detail"]) == (409, True)
     assert api("POST", "site-groups/none/rename", {"name": "other"}).status_code == 404
