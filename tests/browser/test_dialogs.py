@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import dashboards
+from cloud.store.access_records import AuditEntry
 from tests.browser.dialogs import DIALOGS, open_dialog, prepare
 from tests.browser.page_figures import names, serious_findings
 from tests.support.cloud.filled_cloud import FilledCloud
@@ -66,6 +67,27 @@ def test_grey_text_on_a_grey_button_of_a_dialog_is_found(
     (found,) = serious_findings(tab.page, dialog.name, within=".q-dialog")
     assert found.startswith("revoke a site: color-contrast: ")
     assert "Revoke" in found
+
+
+@browser_test
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_a_long_text_to_copy_scrolls_and_its_buttons_stay_in_view(
+    cloud: FilledCloud, tab: Tab, width: int, height: int
+) -> None:
+    sites = [f"tunnel-{n}" for n in range(200)]
+    action, address = "POST /site-groups/{group}/rename", "127.0.0.1"
+    entry = AuditEntry(0, "ana", address, action, "group a", 200, {"sites": sites}, {"sites": sites})
+    cloud.services.audit.add(entry)
+    cloud.start()
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.open("/settings/audit", "#audit .ag-row")
+    tab.page.click("#audit button:has-text('Change')")
+    tab.wait_for_text(".dialog pre", "tunnel-199")
+    close = tab.page.locator(".dialog button:has-text('Close')").bounding_box()
+    assert close is not None
+    assert close["y"] + close["height"] <= height
+    assert tab.page.eval_on_selector(".dialog pre", "(text) => text.scrollHeight > text.clientHeight")
+    assert tab.violations == []
 
 
 def _opened(cloud: FilledCloud, process: PageProcess, tab: Tab, theme: str) -> dict[str, str]:
