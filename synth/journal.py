@@ -42,7 +42,7 @@ _OWN_NAMES = {_FACTS, _FOLDER, MANIFEST, *SET_NAMES, "thumbnails", "empty", PROG
 class Group(BaseModel):
     """Results of one finished group of scenes; the next group starts with scene `next_scene`.
 
-    `files`: the images and labels of the group by relative path, with their sha256 hex.
+    `files`: the images, labels and pictures of the group by relative path, with their sha256 hex.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -5,6 +5,7 @@ None of it is part of the labelled set.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -62,14 +63,20 @@ def read_progress(folder: Path) -> Progress | None:
 
 def write_thumbnail(folder: Path, name: str, image: Image, boxes: list[Box]) -> None:
     """Write `thumbnails/NAME.jpg`: the image at 160 px (longer side) with its boxes (image pixels) drawn."""
-    scale = THUMBNAIL_PX / max(image.shape[:2])
+    content = small_jpeg(image, boxes, longer_px=THUMBNAIL_PX)
+    write_atomically(folder / "thumbnails" / f"{name}.jpg", content)
+
+
+def small_jpeg(image: Image, boxes: Sequence[Box], *, longer_px: int) -> bytes:
+    """The image as JPEG, at most `longer_px` pixels on its longer side, its boxes (image pixels) drawn."""
+    scale = min(longer_px / max(image.shape[:2]), 1.0)
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
     small = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     for box in boxes:
         left, top, right, bottom = (round(v * scale) for v in box)
         cv2.rectangle(small, (left - 1, top - 1), (right, bottom), (60, 60, 255), 1)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
-    write_atomically(folder / "thumbnails" / f"{name}.jpg", bytes(data))
+    return bytes(data)
 
 
 def write_empty(folder: Path, name: str, image: Image) -> None:

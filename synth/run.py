@@ -28,7 +28,7 @@ from synth.planning.backgrounds import Background, Backgrounds
 from synth.planning.layout import ScenePlan, plan_scene
 from synth.planning.patches import window_rule
 from synth.planning.vocabulary import Vocabulary, read_vocabulary
-from synth.progress import Progress, append_progress, write_empty, write_thumbnail
+from synth.progress import Progress, append_progress, small_jpeg, write_empty, write_thumbnail
 from synth.run_arguments import add_generator_arguments, open_inputs
 from synth.selection.filters import DuplicateIndex, FilterLimits, Refusal
 from synth.selection.judges import ReferenceJudge
@@ -39,12 +39,14 @@ from synth.selection.labelled_set import (
     RunFacts,
     finalise_set,
     write_image,
+    write_refused,
 )
-from synth.selection.selector import KeptImage, Selector, add_kept_hazards
+from synth.selection.selector import KeptImage, RefusedHazard, Selector, add_kept_hazards
 
 logger = logging.getLogger(__name__)
 
 GROUP_SCENES = 8
+REFUSED_PX = 320
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,20 +205,21 @@ class _Run:
     def _work(self, scenes: Scenes, unaffordable: ScenePlan | None) -> Group:
         missing = self._order.count - len(self._journal.kept)
         images: list[KeptImage] = []
-        refused: list[RefusedRow] = []
+        refused: list[RefusedHazard] = []
         for scene in self._inpainter.inpaint(scenes):
-            accepted, rows = self._selector.select(scene, self._duplicates)
+            accepted, without = self._selector.select(scene, self._duplicates)
             images += accepted
-            refused += rows
+            refused += without
         files: dict[str, str] = {}
         for image in images[:missing]:
             files |= self._write(image)
+        rows = [self._write_refused(one, files) for one in refused]
         return Group(
             next_scene=self._journal.next_scene + len(scenes),
             images_judged=sum(min(len(plan.places), 2) for plan, _ in scenes),
             patches_generated=sum(self._inpainter.cost(plan) for plan, _ in scenes),
             kept=tuple(image.row for image in images[:missing]),
-            refused=(*refused, *self._out_of_budget(unaffordable)),
+            refused=(*rows, *self._out_of_budget(unaffordable)),
             files=files,
         )
 
@@ -226,6 +229,14 @@ class _Run:
         write_thumbnail(folder, row.name, kept.image, [hazard.tight for hazard in row.hazards])
         write_empty(folder, row.name, kept.empty)
         return files
+
+    def _write_refused(self, refused: RefusedHazard, files: dict[str, str]) -> RefusedRow:
+        """Write the picture of a refused hazard, enter it in `files`, and return the row that names it."""
+        order, generator = self._order.digest, self._selector.card.name
+        jpeg = small_jpeg(refused.image, [refused.row.planned], longer_px=REFUSED_PX)
+        row, digest = write_refused(self._journal.folder, refused.row, jpeg, order=order, generator=generator)
+        files[row.picture] = digest
+        return row
 
     def _out_of_budget(self, plan: ScenePlan | None) -> tuple[RefusedRow, ...]:
         if plan is None:

@@ -173,8 +173,16 @@ class ImageStages:
             thumbnail = self._relative(path) if path.exists() else ""
             rows.append(kept_image(image, campaign=campaign, mode=mode, thumbnail=thumbnail))
         class_name = planned.order.class_name
+        pictures = {name: self._relative(labelled.folder / name) for name in labelled.manifest.files}
         return rows + [
-            refused_image(row, index, campaign=campaign, mode=mode, class_name=class_name)
+            refused_image(
+                row,
+                index,
+                campaign=campaign,
+                mode=mode,
+                class_name=class_name,
+                thumbnail=pictures.get(row.picture, ""),
+            )
             for index, row in enumerate(labelled.refused())
         ]
 
@@ -215,11 +223,11 @@ def kept_image(row: ImageRow, *, campaign: str, mode: str, thumbnail: str = "") 
 
 
 def refused_image(
-    row: RefusedRow, index: int, *, campaign: str, mode: str, class_name: str
+    row: RefusedRow, index: int, *, campaign: str, mode: str, class_name: str, thumbnail: str = ""
 ) -> SyntheticImage:
     """A refused hazard, the one of its set at `index`, as it is stored; the class is that of its order.
 
-    It has no `hazards` in its provenance: they are those with a label.
+    `thumbnail` is a path in the data folder. Its provenance has no `hazards`: they are those with a label.
     """
     return SyntheticImage(
         campaign=campaign,
@@ -227,6 +235,7 @@ def refused_image(
         mode=mode,
         kept=False,
         reason=str(row.reason),
+        thumbnail=thumbnail,
         provenance={
             "class_name": class_name,
             "prompt": row.prompt,

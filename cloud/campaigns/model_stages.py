@@ -111,12 +111,15 @@ class ModelStages:
         )
 
     def _generated_sets(self, work: StageWork) -> list[VerifiedSet]:
-        """The labelled sets of this campaign, then those of earlier ones that are trained on again."""
+        """The labelled sets of this campaign, then those of earlier ones that are trained on again.
+
+        A set of which every image was refused is none of them.
+        """
         earlier = self.store.outputs_of_rolled_out(
             CampaignStage.FILTER, newest=self.training.earlier_campaigns
         )
         outputs = [work.output(FilterOutput), *(FilterOutput.model_validate(row) for row in earlier)]
-        return [one for output in outputs for one in output.sets]
+        return [one for output in outputs for one in output.sets if one.images]
 
     def _left_out(self, work: StageWork) -> tuple[str, ...]:
         """Files of the generated sets that people have rejected, relative to the data folder.

@@ -170,7 +170,8 @@ def _write_images(
     missing = 0
     for image in images:
         try:
-            write_atomically(folder / f"{image.name}.jpg", cloud.content(f"{path}/{image.id}/{view}"))
+            name = image.name.replace("/", "-")
+            write_atomically(folder / f"{name}.jpg", cloud.content(f"{path}/{image.id}/{view}"))
         except NotKnown:
             missing += 1
     absent = f"; {missing} have no such file any more" if missing else ""

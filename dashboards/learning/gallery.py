@@ -220,9 +220,13 @@ def whole_image(one: GalleryImage, campaign: str, *, boxes: bool) -> Html:
             source = image(f"/campaign-images/{campaign}/{one.id}/{name}", f"{text}: image {one.name}")
             frame = element("span", source, drawn, cls="frame", style=_ratio(one))
             views.append(element("figure", frame, element("figcaption", text)))
+    if not one.kept and one.thumbnail:
+        source = image(thumbnail_address(campaign, one.id), f"refused image {one.name}")
+        caption = element("figcaption", "as it was judged, small; the box is where it was planned")
+        views.append(element("figure", element("span", source, cls="frame"), caption, cls="small"))
     if not views:
         gone = "The campaign's folder has no files of this image any more."
-        views.append(element("p", gone if one.kept else "A refused image has no files.", cls="empty"))
+        views.append(element("p", gone if one.kept else "This refused image has no picture.", cls="empty"))
     hazards = (_hazard(hazard) for hazard in one.hazards)
     return join(element("div", *views, cls="views"), _alike(one, campaign), facts(_known(one)), *hazards)
 

@@ -39,6 +39,14 @@ class KeptImage:
 
 
 @dataclass(frozen=True, eq=False)
+class RefusedHazard:
+    """The row of a refused hazard, and the image in which it was judged, BGR uint8 (h, w, 3)."""
+
+    row: RefusedRow
+    image: Image
+
+
+@dataclass(frozen=True, eq=False)
 class Selector:
     """The judges and filter rules of one order."""
 
@@ -50,20 +58,20 @@ class Selector:
 
     def select(
         self, scene: InpaintedScene, duplicates: DuplicateIndex
-    ) -> tuple[list[KeptImage], list[RefusedRow]]:
+    ) -> tuple[list[KeptImage], list[RefusedHazard]]:
         """The accepted twins and the refused hazards of a scene; adds accepted hazards to `duplicates`."""
         kept: list[KeptImage] = []
-        refused: list[RefusedRow] = []
+        refused: list[RefusedHazard] = []
         for twin in (0, 1):
             if scene.plan.hazards_of(twin):
-                image, rows = self._twin(scene, twin, duplicates)
-                refused += rows
+                image, without = self._twin(scene, twin, duplicates)
+                refused += without
                 kept += [] if image is None else [image]
         return kept, refused
 
     def _twin(
         self, scene: InpaintedScene, twin: int, duplicates: DuplicateIndex
-    ) -> tuple[KeptImage | None, list[RefusedRow]]:
+    ) -> tuple[KeptImage | None, list[RefusedHazard]]:
         name = f"{self.order.order}-{scene.plan.index:06d}{'ab'[twin]}"
         wanted = scene.plan.hazards_of(twin)
         tight = {k: box for k in wanted if (box := scene.places[k].tight) is not None}
@@ -72,7 +80,7 @@ class Selector:
         verdicts = {k: self._refuse(found[k]) if k in found else Refusal.NO_DIFFERENCE for k in wanted}
         accepted = [k for k in wanted if verdicts[k] is None]
         refused = [
-            _refused_row(f"{name}/{k}", scene.places[k], verdict, found.get(k))
+            RefusedHazard(_refused_row(f"{name}/{k}", scene.places[k], verdict, found.get(k)), image)
             for k, verdict in verdicts.items()
             if verdict is not None
         ]

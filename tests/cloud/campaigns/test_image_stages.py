@@ -12,11 +12,12 @@ from cloud.campaigns.image_stages import ImageStages
 from cloud.campaigns.outputs import GeneratedSet, PlannedOrder, PlanOutput, SynthesiseOutput
 from cloud.campaigns.stage import StageResult, StageWork
 from cloud.data.datasets import DatasetRegister
+from cloud.data.labelled_images import list_labelled
 from cloud.detector.model_files import ModelFiles
 from cloud.failure_modes.register import ModeRegister
 from cloud.settings import EvaluationSettings, SynthesisSettings
 from cloud.store.campaign_store import CampaignStore
-from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState
+from cloud.store.records import Campaign, CampaignPlan, CampaignStage, CampaignState, SyntheticImage
 from synth.generation.generator import InpaintedPatch, PatchRequest
 from synth.order import SynthesisOrder
 from synth.run import Judges
@@ -37,11 +38,14 @@ class SteeredGenerator(FakeGenerator):
         ]
 
 
-def filtered(data: Path, wanted: SynthesisOrder, generator: FakeGenerator) -> StageResult:
-    """The result of the filter stage for one order, carried out in `data`."""
+def filtered(
+    data: Path, wanted: SynthesisOrder, generator: FakeGenerator, stored: list[SyntheticImage] | None = None
+) -> StageResult:
+    """The result of the filter stage for one order, carried out in `data`; its rows are added to `stored`."""
     run(data / "set", wanted, generator=generator, judges=Judges(detector=FakeDetector()))
     store = create_autospec(CampaignStore, instance=True)
     store.image_counts.return_value = {}
+    store.put_images.side_effect = (stored if stored is not None else []).extend
     stages = ImageStages(
         data,
         SynthesisSettings(),
@@ -88,3 +92,14 @@ def test_a_prototype_that_did_not_steer_the_generator_is_noted_and_no_failure(
     }
     assert result.note.startswith(f"the generator was not steered by the prototypes of {MODE}:") is noted
     assert bool(result.note) is noted
+
+
+def test_a_refused_image_is_stored_with_its_picture_and_not_trained_on(tmp_path: Path) -> None:
+    stored: list[SyntheticImage] = []
+    filtered(tmp_path, order(count=4), FakeGenerator(broken_every=3), stored)
+    refused = [image for image in stored if not image.kept]
+    assert refused
+    assert all(image.thumbnail.startswith("set/refused/") for image in refused)
+    assert all((tmp_path / image.thumbnail).is_file() for image in refused)
+    trained_on = {file.path.parent.name for file in list_labelled(tmp_path / "set")}
+    assert trained_on == {"images"}

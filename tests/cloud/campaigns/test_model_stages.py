@@ -23,6 +23,7 @@ from tests.support.cloud.sample_reports import MODE, NEW, OLD
 
 EARLIER = VerifiedSet(mode="fire.night-clear.missed", folder="old", digest="c" * 64, images=9)
 OWN = VerifiedSet(mode=MODE, folder="new", digest="d" * 64, images=30)
+ALL_REFUSED = VerifiedSet(mode=MODE, folder="refused", digest="e" * 64, images=0)
 SETS = {
     DataRole.BASE: [Dataset("a" * 64, DataRole.BASE, 60, 80, ("s1",), "our streets")],
     DataRole.REPLAY: [Dataset("b" * 64, DataRole.REPLAY, 20, 30, ("s2",), "winter")],
@@ -30,7 +31,7 @@ SETS = {
 
 
 @pytest.mark.parametrize(("backgrounds", "drawn"), [(None, True), (Path("streets"), False)])
-def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_campaigns(
+def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_campaigns_and_no_empty_set(
     tmp_path: Path, backgrounds: Path | None, drawn: bool
 ) -> None:
     datasets = create_autospec(DatasetRegister, instance=True)
@@ -56,7 +57,8 @@ def test_real_generated_and_empty_images_are_recorded_with_those_of_earlier_camp
         publisher=others,
         reviews=reviews,
     )
-    work = _work(CampaignStage.TRAIN, {CampaignStage.FILTER: FilterOutput(sets=(OWN,))}, tmp_path)
+    sets = FilterOutput(sets=(OWN, ALL_REFUSED))
+    work = _work(CampaignStage.TRAIN, {CampaignStage.FILTER: sets}, tmp_path)
     assert stages._trained_on(work) == {
         "sets": [
             {"digest": "a" * 64, "name": "our streets", "role": "base", "images": 60},

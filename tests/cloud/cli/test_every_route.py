@@ -173,6 +173,12 @@ def test_images_of_a_campaign_are_written_to_a_folder(cloud: FilledCloud, tmp_pa
     assert image.shape == (90, 160, 3)
 
 
+def test_refused_images_are_written_small_by_their_names(cloud: FilledCloud, tmp_path: Path) -> None:
+    arguments = (cloud.campaign, "--refused", "--out", tmp_path, "--view", "thumbnail")
+    assert "15 images" in _ask(cloud, "campaign", "images", *arguments).stderr
+    assert sorted(path.name for path in tmp_path.iterdir())[0] == "0003-0#0.jpg"
+
+
 def test_an_image_whose_file_is_gone_is_counted_and_the_others_written(
     cloud: FilledCloud, tmp_path: Path
 ) -> None:

@@ -106,11 +106,18 @@ def test_an_image_states_of_each_hazard_what_it_was_made_from_and_its_scores() -
 
 def test_a_refused_image_states_its_reason_prompt_seed_and_scores_once() -> None:
     text = words(whole_image(refused(), "C1", boxes=True))
-    assert "A refused image has no files." in text
+    assert "This refused image has no picture." in text
     assert "result refused: wrong content" in text
     assert "Hazard: fire prompt a fire in a street seed 23 steps 20 guidance 3.0 sampler ddim scores" in text
     assert "rival garbage, rival score 0.10" in text
     assert text.count("a fire in a street") == 1
+
+
+def test_the_picture_of_a_refused_image_is_shown_and_its_absence_stated() -> None:
+    pictured = refused(thumbnail="/api/v1/campaigns/C1/images/8/thumbnail")
+    assert re.findall(r'src="([^"]+)"', whole_image(pictured, "C1", boxes=True)) == ["/thumbnails/C1/8"]
+    assert re.findall(r'src="([^"]+)"', grid([pictured], "C1", None, boxes=True)) == ["/thumbnails/C1/8"]
+    assert "no thumbnail wrong content" in words(grid([refused()], "C1", None, boxes=True))
 
 
 def test_a_hazard_that_was_never_generated_states_no_seed() -> None:

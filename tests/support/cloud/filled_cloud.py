@@ -62,7 +62,9 @@ from messaging.taxonomy import Light, RegionBin, SizeBin, Weather
 from messaging.trust.verdict_requests import OpenRequests
 from messaging.wire_format.codec import Message, encode
 from synth.planning.patches import Box
+from synth.progress import small_jpeg
 from synth.selection.filters import Refusal
+from synth.selection.labelled_set import write_refused
 from tests.support.cloud.rollout_fleet import FleetSites
 from tests.support.cloud.sample_reports import (
     NEW,
@@ -291,17 +293,21 @@ class FilledCloud:
         self.progress(0.4, "epoch 2 of 5, loss 1.31")
 
     def generate(self, number: int, *, offset: int = 0) -> None:
-        """Synthetic images with files and one label each; every fourth is refused, without a file."""
+        """Synthetic images with files and one label each; every fourth is refused, with a picture."""
         images = []
         for n in range(offset, offset + number):
-            if n % 4 == 3:
-                row = refused_row(f"{n:04d}/0", REASONS[n // 4 % 4], prompt="a fire at night", seed=n)
-                images.append(
-                    refused_image(row, n // 4, campaign=self.campaign, mode=FIRE, class_name="fire")
-                )
-            else:
-                images.append(self._kept_image(n))
+            images.append(self._refused_image(n) if n % 4 == 3 else self._kept_image(n))
         self.rows.put_images(images)
+
+    def _refused_image(self, n: int) -> SyntheticImage:
+        image, _, box = _image(n)
+        folder = self.folder.campaign(self.campaign)
+        made = refused_row(f"{n:04d}/0", REASONS[n // 4 % 4], prompt="a fire at night", seed=n)
+        jpeg = small_jpeg(image, [box], longer_px=320)
+        row, _ = write_refused(folder, made, jpeg, order="0" * 64, generator="fake")
+        thumbnail, number = (folder / row.picture).relative_to(self.folder.root).as_posix(), n // 4
+        names = {"campaign": self.campaign, "mode": FIRE, "class_name": "fire"}
+        return refused_image(row, number, thumbnail=thumbnail, **names)
 
     def _kept_image(self, n: int) -> SyntheticImage:
         """One image of the campaign with its files; every eighth is a near duplicate of the one before."""
@@ -312,12 +318,9 @@ class FilledCloud:
             cv2.imwrite(str(folder / part / f"{name}.jpg"), pixels)
         fingerprint = hashlib.sha256(b"%d" % (n - (n % 8 == 1))).hexdigest()
         made = hazard("fire", box=box, prompt="a fire at night", seed=n, fingerprint=fingerprint)
-        return kept_image(
-            image_row(name, made, width=160, height=90),
-            campaign=self.campaign,
-            mode=FIRE,
-            thumbnail=(folder / "thumbnails" / f"{name}.jpg").relative_to(self.folder.root).as_posix(),
-        )
+        thumbnail = (folder / "thumbnails" / f"{name}.jpg").relative_to(self.folder.root).as_posix()
+        row = image_row(name, made, width=160, height=90)
+        return kept_image(row, campaign=self.campaign, mode=FIRE, thumbnail=thumbnail)
 
     def progress(self, fraction: float, note: str) -> None:
         """Store the progress of the training."""

@@ -49,8 +49,8 @@ def test_each_twin_has_its_own_hazards_and_empty_patches_at_the_others() -> None
 def test_a_hazard_without_a_label_is_refused_and_a_twin_without_hazards_is_not_kept() -> None:
     kept, refused = selector(order()).select(scene_with(2, FakeGenerator(broken_every=1)), DuplicateIndex())
     assert kept == []
-    assert [row.reason for row in refused] == [Refusal.NO_DIFFERENCE] * 2
-    assert all(row.scores is None for row in refused)
+    assert [one.row.reason for one in refused] == [Refusal.NO_DIFFERENCE] * 2
+    assert all(one.row.scores is None for one in refused)
 
 
 def test_a_refused_hazard_is_replaced_by_its_empty_patch() -> None:
@@ -60,7 +60,7 @@ def test_a_refused_hazard_is_replaced_by_its_empty_patch() -> None:
     shared = first[0].row.model_copy(update={"hazards": first[0].row.hazards[:1]})
     add_kept_hazards([shared], known)
     kept, refused = selector(order()).select(scene, known)
-    assert [row.reason for row in refused] == [Refusal.DUPLICATE]
+    assert [one.row.reason for one in refused] == [Refusal.DUPLICATE]
     assert len(kept[0].row.hazards) == len(first[0].row.hazards) - 1
     assert len(FINDER.detect([kept[0].image])[0]) == len(kept[0].row.hazards)
     assert len(kept[0].row.empty_patches) == len(first[0].row.empty_patches) + 1
@@ -69,8 +69,8 @@ def test_a_refused_hazard_is_replaced_by_its_empty_patch() -> None:
 def test_a_hazard_that_the_reference_does_not_confirm_is_refused_with_its_scores() -> None:
     kept, refused = selector(order(), FakeDetector(sees=())).select(scene_with(2), DuplicateIndex())
     assert kept == []
-    assert {row.reason for row in refused} == {Refusal.NOT_CONFIRMED}
-    assert [row.scores.reference_score for row in refused if row.scores] == [0.0, 0.0]
+    assert {one.row.reason for one in refused} == {Refusal.NOT_CONFIRMED}
+    assert [one.row.scores.reference_score for one in refused if one.row.scores] == [0.0, 0.0]
 
 
 def test_kept_hazards_become_known_duplicates() -> None:
@@ -79,7 +79,7 @@ def test_kept_hazards_become_known_duplicates() -> None:
     assert len(chooser.select(scene, known)[0]) == 2
     again, refused = chooser.select(scene, known)
     assert again == []
-    assert {row.reason for row in refused} == {Refusal.DUPLICATE}
+    assert {one.row.reason for one in refused} == {Refusal.DUPLICATE}
 
 
 def test_an_image_with_all_black_patches_is_not_kept() -> None:
