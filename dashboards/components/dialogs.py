@@ -1,10 +1,19 @@
 """Dialogs: a question before a change that is not easily undone, one field, text to be copied."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nicegui import ui
 
 from dashboards.markup import element
+
+
+async def answer_of(dialog: ui.dialog) -> Any:
+    """What an open dialog is submitted with; None if it is closed, or its page left. It is removed then."""
+    answer = await dialog
+    if not dialog.is_deleted:
+        dialog.delete()
+    return answer
 
 
 async def confirmed(
@@ -23,8 +32,7 @@ async def confirmed(
             colour = "negative" if harmful else "primary"
             yes = ui.button(button, on_click=lambda: dialog.submit(True))
             yes.props(f"unelevated no-caps color={colour}")
-    answer = await dialog
-    dialog.delete()
+    answer = await answer_of(dialog)
     return answer is True
 
 
@@ -55,8 +63,7 @@ async def asked_for_text(
         with ui.row().classes("choices"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button(button, on_click=submit).props("unelevated no-caps")
-    answer = await dialog
-    dialog.delete()
+    answer = await answer_of(dialog)
     return None if answer is None else str(answer)
 
 
@@ -72,5 +79,4 @@ async def shown_to_copy(title: str, sentence: str, text: str) -> None:
                 "flat no-caps"
             )
             ui.button("Close", on_click=dialog.close).props("unelevated no-caps")
-    await dialog
-    dialog.delete()
+    await answer_of(dialog)

@@ -6,6 +6,7 @@ from typing import Any
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.dialogs import answer_of
 from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.components.section import card
@@ -119,8 +120,7 @@ async def ask(view: PageView, *, camera: str = "") -> None:
             ui.button("Report", on_click=lambda: dialog.submit([one.value for one in chosen])).props(
                 "unelevated no-caps"
             )
-    answer = await dialog
-    dialog.delete()
+    answer = await answer_of(dialog)
     if answer is not None and all(value is not None for value in answer):
         await _report(view, *answer)
 

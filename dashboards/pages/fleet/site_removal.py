@@ -3,6 +3,7 @@
 from nicegui import ui
 
 from dashboards import phrases
+from dashboards.components.dialogs import answer_of
 from dashboards.markup import Html, element, join, with_commas
 from dashboards.page_view import PageView
 from dashboards.scope import Scope
@@ -37,8 +38,7 @@ async def remove(view: PageView, site: str) -> None:
                 "Remove", on_click=lambda: dialog.submit(RemovalRequest(reject_images=reject.value))
             )
             yes.props("unelevated no-caps color=negative")
-    wanted = await dialog
-    dialog.delete()
+    wanted = await answer_of(dialog)
     if wanted is None:
         return
 

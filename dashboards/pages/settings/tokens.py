@@ -5,7 +5,7 @@ from typing import Any
 from nicegui import ui
 
 from dashboards import phrases
-from dashboards.components.dialogs import confirmed, shown_to_copy
+from dashboards.components.dialogs import answer_of, confirmed, shown_to_copy
 from dashboards.components.empty import Empty
 from dashboards.components.section import card
 from dashboards.components.table import Column, Table, action
@@ -111,8 +111,7 @@ async def _make(view: PageView) -> None:
         with ui.row().classes("choices"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button("Make", on_click=submit).props("unelevated no-caps")
-    new = await dialog
-    dialog.delete()
+    new = await answer_of(dialog)
     made: list[TokenResource] = []
 
     async def change() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from nicegui import ui
 
+from dashboards.components.dialogs import answer_of
 from dashboards.components.empty import Empty
 from dashboards.components.pills import pill
 from dashboards.components.section import card
@@ -100,8 +101,7 @@ async def _add(view: PageView) -> None:
         with ui.row().classes("choices"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button("Add", on_click=submit).props("unelevated no-caps")
-    new = await dialog
-    dialog.delete()
+    new = await answer_of(dialog)
     if new is not None:
         await view.act(
             lambda: view.viewer.client.send("POST", "users", UserResource, new), f"{new.name} is added."
@@ -135,8 +135,7 @@ async def _change(view: PageView, user: UserResource) -> None:
         with ui.row().classes("choices"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
             ui.button("Save", on_click=submit).props("unelevated no-caps")
-    change = await dialog
-    dialog.delete()
+    change = await answer_of(dialog)
     if change is not None:
         path = f"users/{user.name}"
         await view.act(
