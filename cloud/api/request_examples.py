@@ -19,7 +19,7 @@ from messaging.api.gallery import ImageReviewRequest
 from messaging.api.samples import SampleRequest
 from messaging.api.site_removal import RemovalRequest
 from messaging.api.verdict_requests import MissedHazard
-from messaging.release_resources import RolloutRequest, TicketRequest
+from messaging.release_resources import RolloutApproval, RolloutRequest, TicketRequest
 from messaging.resources import AddedClasses, AssignRequest, CampaignRequest, HazardStatusRequest
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
@@ -34,6 +34,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, Any]] = {
     CampaignRequest: {"modes": ["fire.night-clear.missed"], "count": 100, "seed": 7},
     ImageReviewRequest: {"verdict": "rejected", "reason": "the fire floats above the road"},
     TicketRequest: {"sites": ["harbour"], "days": 7},
+    RolloutApproval: {"group": "all"},
     RolloutRequest: {"digest": "3f" * 32},
     LoginRequest: {"name": "ana", "password": "correct horse battery"},
     PasswordChange: {"present": "correct horse battery", "new": "another horse battery"},

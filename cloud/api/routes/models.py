@@ -30,6 +30,7 @@ from messaging.release_resources import (
 from messaging.resources import Page
 
 TEACHERS = "/teachers"
+WHICHEVER_WAITS = RolloutApproval()
 
 _MARKDOWN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}}}}
 _BUNDLE = {
@@ -173,11 +174,10 @@ def resume(services: CloudServices, rollout: str, caller: Caller) -> RolloutReso
 
 @router.post("/rollouts/{rollout}/approve")
 def approve(
-    services: CloudServices, rollout: str, caller: Caller, request: RolloutApproval | None = None
+    services: CloudServices, rollout: str, caller: Caller, request: RolloutApproval = WHICHEVER_WAITS
 ) -> RolloutResource:
     """Order the group that waits for approval."""
-    group = None if request is None else request.group
-    return _shown(services, services.rollouts.approve(rollout, caller.name, group))
+    return _shown(services, services.rollouts.approve(rollout, caller.name, request.group))
 
 
 @router.post("/rollouts/{rollout}/stop")
