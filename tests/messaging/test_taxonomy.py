@@ -103,7 +103,7 @@ def test_bad_classes_are_refused_in_one_sentence(tmp_path: Path, old: str, new: 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", r"classes: Field required"),
+        ("", r"classes: this key is missing"),
         ("classes: []", r"at least one"),
         ("classes: [fire]", r"classes\.0: expected a section"),
         ("- name: fire", r"expected keys and values at the top"),
